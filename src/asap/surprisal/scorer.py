@@ -1,0 +1,57 @@
+"""The seam between methods and models: what a scorer is asked and what it answers.
+
+Section 3.3 of the paper: the surprisal of a step is that of its first token, given everything before it (Eq. 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from asap.trace import Step
+
+Statistic = Literal["surprisal", "mean_nll", "sum_nll", "first_entropy", "sum_entropy"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """One text to score: a question (may be empty) and a thinking with its steps' spans."""
+
+    question: str
+    thinking: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepScores:
+    """One value per step of the request; statistics that were not asked for are empty. Natural logarithms."""
+
+    first_token_index: tuple[int, ...]
+    """Index of the step's first token in the tokenized context + thinking."""
+    first_token_id: tuple[int, ...]
+    first_token: tuple[str, ...]
+    """The first token as text."""
+    surprisal: tuple[float, ...]
+    """-log p(first token | everything before it), in nats."""
+    mean_nll: tuple[float, ...] = ()
+    sum_nll: tuple[float, ...] = ()
+    first_entropy: tuple[float, ...] = ()
+    sum_entropy: tuple[float, ...] = ()
+
+
+class StepScorer(Protocol):
+    """Anything that can tell how surprising each step's first token is."""
+
+    @property
+    def name(self) -> str:
+        """Model id or folder name with a digest of the weights, as it stands in a run's record."""
+        ...
+
+    def score(
+        self,
+        requests: Sequence[ScoreRequest],
+        statistics: frozenset[Statistic] = frozenset({"surprisal"}),
+    ) -> list[StepScores]:
+        """Scores of each request, in order; independent of how they are batched but for rounding."""
+        ...

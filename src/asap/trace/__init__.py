@@ -1,0 +1,58 @@
+"""What a trace is: record, parsing, segmenting, rendering, token counts and budgets. Standard library only."""
+
+from asap.trace.code_lines import classify_line, classify_paragraph
+from asap.trace.parse import REASONS, TAGS, Require, parse_trace
+from asap.trace.record import (
+    Evidence,
+    Excluded,
+    Fate,
+    Kept,
+    Outcome,
+    Rewritten,
+    Selection,
+    Stage1,
+    Step,
+    StepTokens,
+    Trace,
+    Variant,
+    select_within,
+)
+from asap.trace.render import CLOSING, OPENING, Render, keep_steps, render_completion, render_steps
+from asap.trace.segment import Segmenter, find_fences, segment_thinking, segment_trace
+from asap.trace.tokens import Budget, TokenCounter, count_step_tokens, count_tokens
+
+__all__ = [
+    "CLOSING",
+    "OPENING",
+    "REASONS",
+    "TAGS",
+    "Budget",
+    "Evidence",
+    "Excluded",
+    "Fate",
+    "Kept",
+    "Outcome",
+    "Render",
+    "Require",
+    "Rewritten",
+    "Segmenter",
+    "Selection",
+    "Stage1",
+    "Step",
+    "StepTokens",
+    "TokenCounter",
+    "Trace",
+    "Variant",
+    "classify_line",
+    "classify_paragraph",
+    "count_step_tokens",
+    "count_tokens",
+    "find_fences",
+    "keep_steps",
+    "parse_trace",
+    "render_completion",
+    "render_steps",
+    "segment_thinking",
+    "segment_trace",
+    "select_within",
+]

@@ -1,0 +1,230 @@
+"""Train the built-in scorer: a small Llama-style causal LM on DeepSeek-R1 reasoning, with a byte-level BPE of its own.
+
+It is not a general training script: one model, one data layout (the folders named in `SOURCES`), one schedule that
+fits itself to the minutes it is given, so that a laptop and a GPU run the same file. Only train splits are read;
+the dev split gives the validation figure in the log. `tools/evaluate_builtin.py` writes the model card's tables.
+
+    python tools/train_builtin.py --data "$ASAP_REAL_DATA" --output MODEL_FOLDER --minutes 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+# Share of the windows drawn from each source: Codeforces traces are what the tool is mostly used on, the CRUXEval
+# ones are the only ones with a question.
+SOURCES = {"codeforces-cots-r1": 0.40, "cruxeval-o-r1": 0.06, "r1-code-reasoning": 0.54}
+END = "<|endoftext|>"
+# Qwen2's pre-tokenization pattern: blank lines close a token, so a step never begins inside one.
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+COPY_SHARE = 0.10  # of the windows get planted copies, so that the model learns early to foresee repeats
+LONG_CONTEXT_FROM = 0.78  # share of the time after which windows grow from SHORT to LONG tokens
+DECAY_FROM = 0.60  # share of the time after which the learning rate falls linearly to zero
+SHORT, LONG = 1024, 4096
+
+
+def read_documents(data: Path, source: str, split: str) -> list[str]:
+    """Texts of one source in the layout in which the model is used: question, `<think>`, thinking, `</think>`, answer."""
+    documents = []
+    with gzip.open(data / source / "traces.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row: dict[str, Any] = json.loads(line)
+            if row.get("split", "train") != split:
+                continue
+            if "generation" in row:
+                documents.append(row["generation"])
+            elif "code" in row:
+                question = f"{row['code']}\n{row['input']}"
+                documents.append(f"{question}\n<think>\n{row['reasoning'].strip()}\n</think>\n{row['answer']}")
+            else:
+                documents.append(f"<think>\n{row['reasoning'].strip()}\n</think>\n")
+    return documents
+
+
+def train_tokenizer(texts: list[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE; a begin-of-text token is put in front, as most Llama-style models expect."""
+    bpe = Tokenizer(models.BPE())
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(SPLIT), "isolated"), byte_level])
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    bpe.post_processor = processors.TemplateProcessing(single=f"{END} $A", special_tokens=[(END, 0)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token=END, eos_token=END, pad_token=END, model_max_length=LONG
+    )
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> np.ndarray:
+    """All documents as one stream of ids, each opened by the begin-of-text token."""
+    ids: list[int] = []
+    for start in range(0, len(documents), 64):
+        for encoding in tokenizer(documents[start : start + 64])["input_ids"]:
+            ids.extend(encoding)
+    return np.array(ids, dtype=np.uint16)
+
+
+def plant_copies(window: np.ndarray, rng: random.Random) -> np.ndarray:
+    """Overwrite up to four stretches of the window with copies of earlier ones, cut at any token."""
+    window = window.copy()
+    for _ in range(rng.randint(1, 4)):
+        length = int(math.exp(rng.uniform(math.log(8), math.log(len(window) // 4))))
+        source = rng.randint(0, len(window) - 2 * length)
+        target = rng.randint(source + length, len(window) - length)
+        window[target : target + length] = window[source : source + length]
+    return window
+
+
+def windows(streams: dict[str, np.ndarray], length: int, rng: random.Random) -> Iterator[np.ndarray]:
+    """Endless windows of `length` + 1 ids, drawn from the sources in their shares."""
+    names = list(streams)
+    while True:
+        stream = streams[rng.choices(names, [SOURCES[name] for name in names])[0]]
+        start = rng.randrange(len(stream) - length - 1)
+        window = stream[start : start + length + 1]
+        yield plant_copies(window, rng) if rng.random() < COPY_SHARE else window
+
+
+def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Hidden matrices (for Muon) and everything else (for AdamW)."""
+    matrices, rest = [], []
+    for name, parameter in model.named_parameters():
+        is_hidden_matrix = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+        (matrices if is_hidden_matrix else rest).append(parameter)
+    return matrices, rest
+
+
+@torch.no_grad()
+def bits_per_character(
+    model: nn.Module, tokenizer: PreTrainedTokenizerFast, documents: list[str], device: str
+) -> float:
+    """Mean cost of the first `LONG` tokens of each document."""
+    bits = characters = 0.0
+    for document in documents:
+        ids = tokenizer(document, return_tensors="pt", truncation=True, max_length=LONG)["input_ids"].to(device)
+        logits = model(input_ids=ids).logits[0, :-1].float()
+        bits += functional.cross_entropy(logits, ids[0, 1:], reduction="sum").item() / math.log(2)
+        characters += len(tokenizer.decode(ids[0, 1:]))
+    return bits / characters
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sources")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=100.0)
+    parser.add_argument("--hidden-size", type=int, default=320)
+    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--vocab-size", type=int, default=4096)
+    parser.add_argument("--batch-tokens", type=int, default=12 * SHORT)
+    parser.add_argument("--muon-rate", type=float, default=0.02)
+    parser.add_argument("--adam-rate", type=float, default=0.004)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint-minutes", type=float, default=10.0)
+    args = parser.parse_args()
+
+    torch.manual_seed(args.seed)
+    rng = random.Random(args.seed)
+    documents = {source: read_documents(args.data, source, "train") for source in SOURCES}
+    pool = [document for texts in documents.values() for document in texts]
+    tokenizer = train_tokenizer(rng.sample(pool, min(1500, len(pool))), args.vocab_size)
+    streams = {}
+    for source, texts in documents.items():
+        rng.shuffle(texts)
+        streams[source] = encode(tokenizer, texts)
+    dev = [document for source in list(SOURCES)[:2] for document in read_documents(args.data, source, "dev")[:8]]
+
+    config = LlamaConfig(
+        vocab_size=args.vocab_size,
+        hidden_size=args.hidden_size,
+        num_hidden_layers=args.layers,
+        num_attention_heads=args.hidden_size // 64,
+        num_key_value_heads=args.hidden_size // 64,
+        intermediate_size=args.hidden_size * 8 // 3 // 32 * 32,
+        max_position_embeddings=LONG,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+    model = LlamaForCausalLM(config).to(args.device)
+    matrices, rest = split_parameters(model)
+    optimizers = [
+        torch.optim.Muon(matrices, lr=args.muon_rate, momentum=0.95, weight_decay=0.0, adjust_lr_fn="original"),
+        torch.optim.AdamW(rest, lr=args.adam_rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    rates = [args.muon_rate, args.adam_rate]
+
+    def loss_of(ids: Tensor) -> Tensor:
+        with torch.autocast(args.device, torch.bfloat16):
+            logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+        return functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
+
+    compiled = torch.compile(loss_of, dynamic=False)
+    args.output.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(args.output)
+    log = (args.output / "training-log.jsonl").open("w", encoding="utf-8")
+    size = sum(parameter.numel() for parameter in model.parameters())
+    counts = {source: len(stream) for source, stream in streams.items()}
+    settings = {key: str(value) for key, value in vars(args).items() if key not in ("data", "output")}
+    print(json.dumps({"parameters": size, "stream_tokens": counts, **settings}), file=log, flush=True)
+
+    sources = {length: windows(streams, length, rng) for length in (SHORT, LONG)}
+    started = last_checkpoint = time.monotonic()
+    step = tokens = 0
+    recent = 0.0
+    while (progress := (time.monotonic() - started) / (60 * args.minutes)) < 1.0:
+        length = LONG if progress >= LONG_CONTEXT_FROM else SHORT
+        batch = np.stack([next(sources[length]) for _ in range(max(1, args.batch_tokens // length))])
+        loss = compiled(torch.from_numpy(batch.astype(np.int64)).to(args.device))
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scale = min(1.0, (step + 1) / 30) * min(1.0, (1.0 - progress) / (1.0 - DECAY_FROM))
+        for optimizer, rate in zip(optimizers, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * scale
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        step += 1
+        tokens += batch.size
+        recent = loss.item() if step == 1 else 0.95 * recent + 0.05 * loss.item()
+        if step % 20 == 0:
+            seconds = round(time.monotonic() - started)
+            entry = {"step": step, "tokens": tokens, "seconds": seconds, "loss": round(recent, 4), "scale": round(scale, 4)}
+            print(json.dumps(entry), file=log, flush=True)
+        if time.monotonic() - last_checkpoint > 60 * args.checkpoint_minutes:
+            entry = {"step": step, "dev_bits_per_character": bits_per_character(model, tokenizer, dev, args.device)}
+            print(json.dumps(entry), file=log, flush=True)
+            model.save_pretrained(args.output)
+            last_checkpoint = time.monotonic()
+
+    final = bits_per_character(model, tokenizer, dev, args.device)
+    print(json.dumps({"step": step, "tokens": tokens, "dev_bits_per_character": final}), file=log, flush=True)
+    model.to(torch.bfloat16).save_pretrained(args.output)
+
+
+if __name__ == "__main__":
+    main()
