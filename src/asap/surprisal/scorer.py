@@ -1,6 +1,7 @@
 """The seam between methods and models: what a scorer is asked and what it answers.
 
-Section 3.3 of the paper: the surprisal of a step is that of its first token, given everything before it (Eq. 2).
+Section 3.3 of the paper: the surprisal of a step is that of its first token, given everything
+before it (Eq. 2).
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class StepScores:
-    """One value per step of the request; statistics that were not asked for are empty. Natural logarithms."""
+    """One value per step of the request; those not asked for are empty. Natural logarithms."""
 
     first_token_index: tuple[int, ...]
-    """Index of the step's first token in the tokenized context + thinking."""
+    """Index of the step's first token in the tokenized context + thinking (begin of text counts).
+    """
     first_token_id: tuple[int, ...]
     first_token: tuple[str, ...]
     """The first token as text."""
@@ -53,5 +55,7 @@ class StepScorer(Protocol):
         requests: Sequence[ScoreRequest],
         statistics: frozenset[Statistic] = frozenset({"surprisal"}),
     ) -> list[StepScores]:
-        """Scores of each request, in order; independent of how they are batched but for rounding."""
+        """Scores of each request, in order; how they are batched makes no difference beyond
+        rounding.
+        """
         ...

@@ -1,0 +1,344 @@
+"""First-token surprisal (the paper's Eq. 2) by any causal language model of `transformers`.
+
+S_i = -log p(t_i | everything before t_i). One pass over each text, windows where it is longer than
+the model reads; only the positions before the tokens asked for go through the output layer, and
+they do so in fp32. Tokenizing the next texts goes on while the model runs. How tokens and steps fit
+together is in `alignment.py`, the arithmetic of windows in `window.py`, the output layer in
+`output_layer.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from asap.errors import ModelError
+from asap.surprisal.alignment import StepSpan, find_step_tokens
+from asap.surprisal.context import WriteContext, write_raw
+from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
+from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores
+from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
+from asap.surprisal.window import clip_head, cut_windows
+
+_PROBE = "Wait, let me check the first example again. n = 3, so the sum is 6, which matches.\n\n"
+_CHUNK_CHARACTERS = 400_000  # of text, tokenized together while the model works on the chunk before
+_OWN_LOGITS = 64 * 1024 * 1024  # at most so many at once, where the model's own output is used
+_OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll", "sum_entropy"})
+_ENTROPIES: frozenset[Statistic] = frozenset({"first_entropy", "sum_entropy"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One window of one request: what goes in, and at which rows which token is looked at."""
+
+    job: _Job
+    ids: list[int]
+    rows: list[int]
+    targets: list[int]
+    slots: slice
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One request, tokenized: its steps' tokens, and room for one value per token looked at."""
+
+    text: TokenizedText
+    n_prefix: int
+    spans: list[StepSpan]
+    tokens: list[int]
+    nll: list[float] = field(repr=False)
+    entropy: list[float] = field(repr=False)
+
+
+class TransformersScorer:
+    """A `StepScorer` on a causal language model.
+
+    Args:
+        model: in evaluation mode, on its device.
+        tokenizer: the model's.
+        name: what stands in a run's record.
+        prefix: ids that the model wants at the very beginning (a begin-of-text token), or none.
+        write_context: from a question to the text before the thinking.
+        window: tokens that the model reads at once; None for its `max_position_embeddings`.
+        batch_tokens: about so many tokens go through the model together; None for what suits the
+            device.
+
+    Raises:
+        ModelError: tokenizer and model do not fit, or the window cannot be had.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: TextTokenizer,
+        *,
+        name: str,
+        prefix: Sequence[int] = (),
+        write_context: WriteContext = write_raw,
+        window: int | None = None,
+        batch_tokens: int | None = None,
+    ) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._name = name
+        self._prefix = list(prefix)
+        self._write_context = write_context
+        self._window = _choose_window(model, name, window)
+        self._batch_tokens = batch_tokens or (8192 if model.device.type == "cpu" else 32_768)
+        self._lock = threading.Lock()
+        self.n_clipped_contexts = 0
+        """Texts so far whose context was clipped to a quarter of the window."""
+        _check_vocabulary(model, tokenizer, name)
+        self._is_gathered = self._has_plain_output()
+        if not self._is_gathered:
+            _take_own_logits_in_fp32(model, name)
+
+    @property
+    def name(self) -> str:
+        """Model id or folder name with a digest of the weights."""
+        return self._name
+
+    @torch.inference_mode()
+    def score(
+        self,
+        requests: Sequence[ScoreRequest],
+        statistics: frozenset[Statistic] = frozenset({"surprisal"}),
+    ) -> list[StepScores]:
+        """Scores of each request, in order. Safe to call from several threads."""
+        scores: list[StepScores] = []
+        chunks = list(_chunk(requests))
+        with ThreadPoolExecutor(1, thread_name_prefix="asap-tokenize") as pool:
+            upcoming = [pool.submit(self._prepare, chunks[0], statistics)] if chunks else []
+            for chunk_index in range(len(chunks)):
+                jobs, pieces = upcoming.pop().result()
+                if chunk_index + 1 < len(chunks):
+                    upcoming.append(pool.submit(self._prepare, chunks[chunk_index + 1], statistics))
+                for batch in _batch(pieces, self._batch_tokens if self._is_gathered else 1):
+                    with self._lock:
+                        self._run(batch, with_entropy=bool(statistics & _ENTROPIES))
+                scores += [self._collect(job, statistics) for job in jobs]
+        return scores
+
+    def _prepare(
+        self, requests: Sequence[ScoreRequest], statistics: frozenset[Statistic]
+    ) -> tuple[list[_Job], list[_Piece]]:
+        """Tokenize, align and cut; no model."""
+        contexts = [self._write_context(request.question) for request in requests]
+        texts = [
+            context + request.thinking for context, request in zip(contexts, requests, strict=True)
+        ]
+        jobs: list[_Job] = []
+        pieces: list[_Piece] = []
+        for request, context, text, tokens in zip(
+            requests, contexts, texts, self._tokenizer.tokenize(texts), strict=True
+        ):
+            spans = find_step_tokens(text, len(context), request.steps, tokens.starts, tokens.ends)
+            if statistics & _OVER_ALL_TOKENS:
+                wanted = {i for span in spans for i in range(span.first, span.last)}
+            else:
+                wanted = {span.first for span in spans}
+            n_wanted = len(wanted)
+            job = _Job(
+                tokens, len(self._prefix), spans, sorted(wanted), [0.0] * n_wanted, [0.0] * n_wanted
+            )
+            jobs.append(job)
+            pieces += self._cut(job, len(context))
+        return jobs, pieces
+
+    def _cut(self, job: _Job, context_end: int) -> Iterator[_Piece]:
+        """The windows of one text that hold a token looked at."""
+        ids, starts = job.text.ids, job.text.starts
+        n_context = next((i for i, start in enumerate(starts) if start >= context_end), len(ids))
+        n_body = len(ids) - n_context
+        head = clip_head(self._prefix, ids[:n_context], n_body, self._window)
+        if len(head) < len(self._prefix) + n_context:
+            with self._lock:
+                self.n_clipped_contexts += 1
+        begin = 0
+        for window in cut_windows(len(head), n_body, self._window):
+            stop = begin
+            while stop < len(job.tokens) and job.tokens[stop] < n_context + window.stop:
+                stop += 1
+            if stop == begin:
+                continue
+            tokens = job.tokens[begin:stop]
+            # The row before a token says how likely the token is. (A token that straddles the end
+            # of the context lies in the head.)
+            rows = [len(head) + token - n_context - window.start - 1 for token in tokens]
+            if rows[0] < 0:
+                raise ModelError(
+                    f"the tokenizer of {self._name} has no token before the first step"
+                )
+            read = head + ids[n_context + window.start : n_context + window.stop]
+            targets = [ids[token] for token in tokens]
+            yield _Piece(job, read[: rows[-1] + 1], rows, targets, slice(begin, stop))
+            begin = stop
+
+    def _run(self, batch: list[_Piece], *, with_entropy: bool) -> None:
+        """One batch through the model; values go to the jobs' slots."""
+        device = self._model.device
+        longest = max(len(piece.ids) for piece in batch)
+        # Padding stands on the right, out of a causal model's sight: no mask is needed.
+        padded = [piece.ids + [0] * (longest - len(piece.ids)) for piece in batch]
+        ids = torch.tensor(padded, device=device)
+        targets = torch.tensor([i for piece in batch for i in piece.targets], device=device)
+        rows = torch.tensor([row for piece in batch for row in piece.rows], device=device)
+        if self._is_gathered:
+            lines = [i for i, piece in enumerate(batch) for _ in piece.rows]
+            hidden = _read(self._model, ids)[torch.tensor(lines, device=device), rows]
+            layer = _output_layer(self._model)
+            scores = score_hidden(
+                hidden, targets, layer.weight, layer.bias, with_entropy=with_entropy
+            )
+        else:
+            scores = self._score_own_logits(ids, rows, targets, with_entropy)
+        position = 0
+        nll = scores.nll.tolist()
+        entropy = scores.entropy.tolist() if scores.entropy is not None else None
+        for piece in batch:
+            part = slice(position, position + len(piece.rows))
+            piece.job.nll[piece.slots] = nll[part]
+            if entropy is not None:
+                piece.job.entropy[piece.slots] = entropy[part]
+            position = part.stop
+
+    def _score_own_logits(
+        self, ids: Tensor, rows: Tensor, targets: Tensor, with_entropy: bool
+    ) -> RowScores:
+        """Rows of one text through the model's own output, as many at a time as memory allows."""
+        n_rows = max(1, _OWN_LOGITS // _count_embeddings(self._model))
+        parts = []
+        for start in range(0, len(rows), n_rows):
+            keep = rows[start : start + n_rows]
+            logits = self._model(input_ids=ids, use_cache=False, logits_to_keep=keep).logits[0]
+            parts.append(
+                score_logits(logits, targets[start : start + n_rows], with_entropy=with_entropy)
+            )
+        entropies = [part.entropy for part in parts if part.entropy is not None]
+        return RowScores(
+            torch.cat([part.nll for part in parts]), torch.cat(entropies) if entropies else None
+        )
+
+    @torch.inference_mode()
+    def _has_plain_output(self) -> bool:
+        """Whether the model's logits are those of its output layer, with nothing done to them.
+
+        Some models cap or scale them; which ones is for the model to say, so both ways are compared
+        on a short text.
+        """
+        layer = _output_layer(self._model)
+        if not isinstance(layer, nn.Linear):
+            return False
+        (tokens,) = self._tokenizer.tokenize([_PROBE])
+        ids = torch.tensor([tokens.ids[: self._window]], device=self._model.device)
+        own = self._model(input_ids=ids, use_cache=False).logits[0].float()
+        bias = None if layer.bias is None else layer.bias.float()
+        plain = functional.linear(_read(self._model, ids)[0].float(), layer.weight.float(), bias)
+        # In bf16 the model's own logits are rounded: up to 2^-9 of the value.
+        share = 1e-4 if layer.weight.dtype == torch.float32 else 2**-8
+        return own.shape == plain.shape and bool(
+            (own - plain).abs().max() <= share * own.abs().max()
+        )
+
+    def _collect(self, job: _Job, statistics: frozenset[Statistic]) -> StepScores:
+        place = {token: slot for slot, token in enumerate(job.tokens)}
+        firsts = [place[span.first] for span in job.spans]
+        ids = [job.text.ids[span.first] for span in job.spans]
+        # The tokens of a step are consecutive, and all of them are there wherever a sum is asked
+        # for.
+        ends = [slot + span.last - span.first for slot, span in zip(firsts, job.spans, strict=True)]
+        parts = [slice(first, end) for first, end in zip(firsts, ends, strict=True)]
+        sums = [sum(job.nll[part]) for part in parts]
+        means = [total / (part.stop - part.start) for total, part in zip(sums, parts, strict=True)]
+        first_entropies = [job.entropy[first] for first in firsts]
+        sum_entropies = [sum(job.entropy[part]) for part in parts]
+        return StepScores(
+            first_token_index=tuple(job.n_prefix + span.first for span in job.spans),
+            first_token_id=tuple(ids),
+            first_token=tuple(self._tokenizer.token_text(token_id) for token_id in ids),
+            surprisal=tuple(job.nll[first] for first in firsts),
+            mean_nll=tuple(means) if "mean_nll" in statistics else (),
+            sum_nll=tuple(sums) if "sum_nll" in statistics else (),
+            first_entropy=tuple(first_entropies) if "first_entropy" in statistics else (),
+            sum_entropy=tuple(sum_entropies) if "sum_entropy" in statistics else (),
+        )
+
+
+def _output_layer(model: PreTrainedModel) -> Any:
+    return model.get_output_embeddings()  # type: ignore[no-untyped-call]
+
+
+def _count_embeddings(model: PreTrainedModel) -> int:
+    return len(model.get_input_embeddings().weight)  # type: ignore[arg-type]
+
+
+def _read(model: PreTrainedModel, ids: Tensor) -> Tensor:
+    """Hidden states (texts, positions, width) before the output layer."""
+    hidden: Tensor = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    return hidden
+
+
+def _chunk(requests: Sequence[ScoreRequest]) -> Iterator[Sequence[ScoreRequest]]:
+    """Runs of requests of about `_CHUNK_CHARACTERS`."""
+    begin = n_characters = 0
+    for index, request in enumerate(requests):
+        n_characters += len(request.question) + len(request.thinking)
+        if n_characters >= _CHUNK_CHARACTERS:
+            yield requests[begin : index + 1]
+            begin, n_characters = index + 1, 0
+    if begin < len(requests):
+        yield requests[begin:]
+
+
+def _batch(pieces: list[_Piece], batch_tokens: int) -> Iterator[list[_Piece]]:
+    """Pieces of like length together, at most `batch_tokens` with padding, at least one piece."""
+    batch: list[_Piece] = []
+    for piece in sorted(pieces, key=lambda piece: -len(piece.ids)):
+        if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(piece)
+    if batch:
+        yield batch
+
+
+def _choose_window(model: PreTrainedModel, name: str, window: int | None) -> int:
+    own: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if window is None and own is None:
+        raise ModelError(f"{name} does not say how many tokens it reads at once; give a window")
+    if window is not None and (window < 16 or (own is not None and window > own)):
+        raise ModelError(f"the window is {window}; for {name} it must be from 16 to {own or 'any'}")
+    return window or own or 0
+
+
+def _check_vocabulary(model: PreTrainedModel, tokenizer: TextTokenizer, name: str) -> None:
+    n_embeddings = _count_embeddings(model)
+    if tokenizer.n_ids > n_embeddings:
+        raise ModelError(
+            f"the tokenizer of {name} knows {tokenizer.n_ids} tokens, "
+            f"the model only {n_embeddings}: they do not belong together"
+        )
+
+
+def _take_own_logits_in_fp32(model: PreTrainedModel, name: str) -> None:
+    """Prepare a model whose own logits are used: its output layer must not round to bf16."""
+    if "logits_to_keep" not in inspect.signature(model.forward).parameters:
+        raise ModelError(
+            f"the architecture of {name} ({type(model).__name__}) gives no way to score single "
+            "positions; use another scorer"
+        )
+    layer = _output_layer(model)
+    if layer.weight.dtype != torch.float32:
+        layer = copy.deepcopy(layer).float()
+        layer.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+        model.set_output_embeddings(layer)  # type: ignore[no-untyped-call]
