@@ -1,8 +1,10 @@
-"""Train the built-in scorer: a small Llama-style causal LM on DeepSeek-R1 reasoning, with a byte-level BPE of its own.
+"""Train the built-in scorer: a small Llama-style causal LM on DeepSeek-R1 reasoning, with a
+byte-level BPE of its own.
 
-It is not a general training script: one model, one data layout (the folders named in `SOURCES`), one schedule that
-fits itself to the minutes it is given, so that a laptop and a GPU run the same file. Only train splits are read;
-the dev split gives the validation figure in the log. `tools/evaluate_builtin.py` writes the model card's tables.
+It is not a general training script: one model, one data layout (the folders named in `SOURCES`),
+one schedule that fits itself to the minutes it is given, so that a laptop and a GPU run the same
+file. Only train splits are read; the dev split gives the validation figure in the log.
+`tools/evaluate_builtin.py` writes the model card's tables.
 
     python tools/train_builtin.py --data "$ASAP_REAL_DATA" --output MODEL_FOLDER --minutes 100
 """
@@ -26,22 +28,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-# Share of the windows drawn from each source: Codeforces traces are what the tool is mostly used on, the CRUXEval
-# ones are the only ones with a question.
+# Share of the windows drawn from each source: Codeforces traces are what the tool is mostly used
+# on, the CRUXEval ones are the only ones with a question.
 SOURCES = {"codeforces-cots-r1": 0.40, "cruxeval-o-r1": 0.06, "r1-code-reasoning": 0.54}
 END = "<|endoftext|>"
 # Qwen2's pre-tokenization pattern: blank lines close a token, so a step never begins inside one.
 SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-COPY_SHARE = 0.10  # of the windows get planted copies, so that the model learns early to foresee repeats
+COPY_SHARE = 0.10  # of the windows get planted copies: the model learns early to foresee repeats
 LONG_CONTEXT_FROM = 0.78  # share of the time after which windows grow from SHORT to LONG tokens
 DECAY_FROM = 0.60  # share of the time after which the learning rate falls linearly to zero
 SHORT, LONG = 1024, 4096
 
 
 def read_documents(data: Path, source: str, split: str) -> list[str]:
-    """Texts of one source in the layout in which the model is used: question, `<think>`, thinking, `</think>`, answer."""
+    """Texts of one source in the layout in which the model is used: question, `<think>`, thinking,
+    `</think>`, answer.
+    """
     documents = []
     with gzip.open(data / source / "traces.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -52,7 +57,9 @@ def read_documents(data: Path, source: str, split: str) -> list[str]:
                 documents.append(row["generation"])
             elif "code" in row:
                 question = f"{row['code']}\n{row['input']}"
-                documents.append(f"{question}\n<think>\n{row['reasoning'].strip()}\n</think>\n{row['answer']}")
+                documents.append(
+                    f"{question}\n<think>\n{row['reasoning'].strip()}\n</think>\n{row['answer']}"
+                )
             else:
                 documents.append(f"<think>\n{row['reasoning'].strip()}\n</think>\n")
     return documents
@@ -62,7 +69,9 @@ def train_tokenizer(texts: list[str], vocab_size: int) -> PreTrainedTokenizerFas
     """Byte-level BPE; a begin-of-text token is put in front, as most Llama-style models expect."""
     bpe = Tokenizer(models.BPE())
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(SPLIT), "isolated"), byte_level])
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(SPLIT), "isolated"), byte_level]
+    )
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -71,7 +80,9 @@ def train_tokenizer(texts: list[str], vocab_size: int) -> PreTrainedTokenizerFas
         show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
-    bpe.post_processor = processors.TemplateProcessing(single=f"{END} $A", special_tokens=[(END, 0)])
+    bpe.post_processor = processors.TemplateProcessing(
+        single=f"{END} $A", special_tokens=[(END, 0)]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe, bos_token=END, eos_token=END, pad_token=END, model_max_length=LONG
     )
@@ -87,7 +98,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> np.ndarr
 
 
 def plant_copies(window: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Overwrite up to four stretches of the window with copies of earlier ones, cut at any token."""
+    """Overwrite up to four stretches of the window with copies of earlier ones, from any token."""
     window = window.copy()
     for _ in range(rng.randint(1, 4)):
         length = int(math.exp(rng.uniform(math.log(8), math.log(len(window) // 4))))
@@ -97,7 +108,9 @@ def plant_copies(window: np.ndarray, rng: random.Random) -> np.ndarray:
     return window
 
 
-def windows(streams: dict[str, np.ndarray], length: int, rng: random.Random) -> Iterator[np.ndarray]:
+def windows(
+    streams: dict[str, np.ndarray], length: int, rng: random.Random
+) -> Iterator[np.ndarray]:
     """Endless windows of `length` + 1 ids, drawn from the sources in their shares."""
     names = list(streams)
     while True:
@@ -123,7 +136,9 @@ def bits_per_character(
     """Mean cost of the first `LONG` tokens of each document."""
     bits = characters = 0.0
     for document in documents:
-        ids = tokenizer(document, return_tensors="pt", truncation=True, max_length=LONG)["input_ids"].to(device)
+        ids = tokenizer(document, return_tensors="pt", truncation=True, max_length=LONG)[
+            "input_ids"
+        ].to(device)
         logits = model(input_ids=ids).logits[0, :-1].float()
         bits += functional.cross_entropy(logits, ids[0, 1:], reduction="sum").item() / math.log(2)
         characters += len(tokenizer.decode(ids[0, 1:]))
@@ -131,7 +146,9 @@ def bits_per_character(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with the sources")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=100.0)
@@ -155,7 +172,11 @@ def main() -> None:
     for source, texts in documents.items():
         rng.shuffle(texts)
         streams[source] = encode(tokenizer, texts)
-    dev = [document for source in list(SOURCES)[:2] for document in read_documents(args.data, source, "dev")[:8]]
+    dev = [
+        document
+        for source in list(SOURCES)[:2]
+        for document in read_documents(args.data, source, "dev")[:8]
+    ]
 
     config = LlamaConfig(
         vocab_size=args.vocab_size,
@@ -174,7 +195,9 @@ def main() -> None:
     model = LlamaForCausalLM(config).to(args.device)
     matrices, rest = split_parameters(model)
     optimizers = [
-        torch.optim.Muon(matrices, lr=args.muon_rate, momentum=0.95, weight_decay=0.0, adjust_lr_fn="original"),
+        torch.optim.Muon(
+            matrices, lr=args.muon_rate, momentum=0.95, weight_decay=0.0, adjust_lr_fn="original"
+        ),
         torch.optim.AdamW(rest, lr=args.adam_rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]
     rates = [args.muon_rate, args.adam_rate]
@@ -190,8 +213,12 @@ def main() -> None:
     log = (args.output / "training-log.jsonl").open("w", encoding="utf-8")
     size = sum(parameter.numel() for parameter in model.parameters())
     counts = {source: len(stream) for source, stream in streams.items()}
-    settings = {key: str(value) for key, value in vars(args).items() if key not in ("data", "output")}
-    print(json.dumps({"parameters": size, "stream_tokens": counts, **settings}), file=log, flush=True)
+    settings = {
+        key: str(value) for key, value in vars(args).items() if key not in ("data", "output")
+    }
+    print(
+        json.dumps({"parameters": size, "stream_tokens": counts, **settings}), file=log, flush=True
+    )
 
     sources = {length: windows(streams, length, rng) for length in (SHORT, LONG)}
     started = last_checkpoint = time.monotonic()
@@ -199,7 +226,9 @@ def main() -> None:
     recent = 0.0
     while (progress := (time.monotonic() - started) / (60 * args.minutes)) < 1.0:
         length = LONG if progress >= LONG_CONTEXT_FROM else SHORT
-        batch = np.stack([next(sources[length]) for _ in range(max(1, args.batch_tokens // length))])
+        batch = np.stack(
+            [next(sources[length]) for _ in range(max(1, args.batch_tokens // length))]
+        )
         loss = compiled(torch.from_numpy(batch.astype(np.int64)).to(args.device))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -213,16 +242,29 @@ def main() -> None:
         recent = loss.item() if step == 1 else 0.95 * recent + 0.05 * loss.item()
         if step % 20 == 0:
             seconds = round(time.monotonic() - started)
-            entry = {"step": step, "tokens": tokens, "seconds": seconds, "loss": round(recent, 4), "scale": round(scale, 4)}
+            entry = {
+                "step": step,
+                "tokens": tokens,
+                "seconds": seconds,
+                "loss": round(recent, 4),
+                "scale": round(scale, 4),
+            }
             print(json.dumps(entry), file=log, flush=True)
         if time.monotonic() - last_checkpoint > 60 * args.checkpoint_minutes:
-            entry = {"step": step, "dev_bits_per_character": bits_per_character(model, tokenizer, dev, args.device)}
+            entry = {
+                "step": step,
+                "dev_bits_per_character": bits_per_character(model, tokenizer, dev, args.device),
+            }
             print(json.dumps(entry), file=log, flush=True)
             model.save_pretrained(args.output)
             last_checkpoint = time.monotonic()
 
     final = bits_per_character(model, tokenizer, dev, args.device)
-    print(json.dumps({"step": step, "tokens": tokens, "dev_bits_per_character": final}), file=log, flush=True)
+    print(
+        json.dumps({"step": step, "tokens": tokens, "dev_bits_per_character": final}),
+        file=log,
+        flush=True,
+    )
     model.to(torch.bfloat16).save_pretrained(args.output)
 
 

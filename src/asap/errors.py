@@ -3,8 +3,8 @@
     AsapError
     ├── UserError                 the user can mend it: one line, exit code 2, no traceback
     │   ├── InputError            a file, a column or a row layout that cannot be read
-    │   ├── RecipeError           an unknown key, a value out of range, fields that exclude each other
-    │   ├── RunFolderError        a folder that holds another run, or something that is no run
+    │   ├── RecipeError           an unknown key, a value out of range, fields that exclude each
+    other │   ├── RunFolderError        a folder that holds another run, or something that is no run
     │   ├── ModelError            a scorer or tokenizer that cannot be loaded or does not fit
     │   └── MissingExtraError     an optional dependency is not installed
     ├── RunStopped                a run stopped on purpose, resumable: exit code 1
@@ -28,7 +28,9 @@ class UserError(AsapError):
 
 
 class InputError(UserError):
-    """An input cannot be read: a missing or empty file, an unknown column, a layout that is not recognised."""
+    """An input cannot be read: a missing or empty file, an unknown column, a layout that is not
+    recognised.
+    """
 
 
 class RecipeError(UserError):
@@ -75,7 +77,8 @@ class ChatError(AsapError):
     """A request to an LLM failed and its attempts are used up.
 
     Args:
-        reason: the fault's name, as it stands in a row's record: `timed_out`, `rate_limited`, `server_error`,
+        reason: the fault's name, as it stands in a row's record: `timed_out`, `rate_limited`,
+        `server_error`,
             `connection_lost`, `bad_request`.
         message: what the server or the transport said.
     """

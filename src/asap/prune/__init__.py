@@ -1,1 +1,41 @@
-"""Being built."""
+"""The pruning methods: ASAP, its stages each on its own, and the table from which recipes choose.
+
+To add a method: one file with a class that has `prune` (see `Method`), one line in `METHODS`.
+"""
+
+from collections.abc import Callable
+
+from asap.prune.asap import Asap
+from asap.prune.drop import Order, count_after, drop_until, fit_to_budget, order_by_score
+from asap.prune.extract import order_drops
+from asap.prune.first_token import Ranking, rank_by_surprisal
+from asap.prune.gestalt import GestaltMatch, match_steps
+from asap.prune.method import Method, Options, StageClock, Tools
+from asap.prune.passage import Passage, find_passages, governed_by_header
+
+METHODS: dict[str, Callable[[Options], Method]] = {
+    "asap": Asap,
+}
+"""Every method by the name that recipes use."""
+
+__all__ = [
+    "METHODS",
+    "Asap",
+    "GestaltMatch",
+    "Method",
+    "Options",
+    "Order",
+    "Passage",
+    "Ranking",
+    "StageClock",
+    "Tools",
+    "count_after",
+    "drop_until",
+    "find_passages",
+    "fit_to_budget",
+    "governed_by_header",
+    "match_steps",
+    "order_by_score",
+    "order_drops",
+    "rank_by_surprisal",
+]

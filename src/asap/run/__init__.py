@@ -1,1 +1,29 @@
-"""Being built."""
+"""Applying a method to a corpus: recipe, backends, pipeline, run folder, executor."""
+
+from asap.run.backends import cache_folder, open_tools
+from asap.run.ledger import FORMAT_VERSION, Ledger, read_report
+from asap.run.local import RunResult, prune_corpus
+from asap.run.memory import prune_traces
+from asap.run.pipeline import Pipeline, Progress
+from asap.run.recipe import Recipe, load_recipe, shipped_recipes
+from asap.run.score import score_corpus
+from asap.run.summary import Summary, summarise
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Ledger",
+    "Pipeline",
+    "Progress",
+    "Recipe",
+    "RunResult",
+    "Summary",
+    "cache_folder",
+    "load_recipe",
+    "open_tools",
+    "prune_corpus",
+    "prune_traces",
+    "read_report",
+    "score_corpus",
+    "shipped_recipes",
+    "summarise",
+]

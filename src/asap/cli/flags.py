@@ -1,0 +1,78 @@
+"""Flags that several verbs share: the input's columns, and one flag per recipe field, made from the
+recipe itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from asap.run import Recipe
+
+Inputs = Annotated[
+    list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs or Hub ids.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first rows.")]
+QuestionColumn = Annotated[
+    str | None, typer.Option(help="Column with the question.", rich_help_panel="Columns")
+]
+ResponseColumn = Annotated[
+    str | None,
+    typer.Option(help="Column with tagged thinking and answer.", rich_help_panel="Columns"),
+]
+ReasoningColumn = Annotated[
+    str | None, typer.Option(help="Column with the thinking alone.", rich_help_panel="Columns")
+]
+AnswerColumn = Annotated[
+    str | None, typer.Option(help="Column with the answer alone.", rich_help_panel="Columns")
+]
+IdColumn = Annotated[
+    str | None, typer.Option(help="Column with the row's id.", rich_help_panel="Columns")
+]
+QuestionTemplate = Annotated[
+    str | None,
+    typer.Option(
+        help="Builds the question from columns: '{code}\\n{input}'.", rich_help_panel="Columns"
+    ),
+]
+Device = Annotated[str, typer.Option(help="Where the scorer runs: auto, cpu, cuda, cuda:1, mps.")]
+
+
+def with_recipe_flags(
+    *names: str,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one flag per recipe field; it gets them as one dict, `fields`.
+
+    Args:
+        names: the fields; all of them where none is named.
+    """
+    fields = {name: Recipe.model_fields[name] for name in names or Recipe.model_fields}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            command(**values | {"fields": {name: values.pop(name) for name in fields}})
+
+        signature = inspect.signature(command, eval_str=True)
+        parameters = [p for p in signature.parameters.values() if p.name != "fields"]
+        for name, field in fields.items():
+            annotation: Any = field.annotation
+            option = typer.Option(help=field.description, rich_help_panel="Recipe fields")
+            parameters.append(
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=None,
+                    annotation=Annotated[annotation | None, option],
+                )
+            )
+        keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+        run.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in keyword_only}
+        return run
+
+    return decorate

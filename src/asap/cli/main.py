@@ -1,0 +1,97 @@
+"""The command `asap`: puts the verbs together and turns errors into exit codes.
+
+0 done; 1 stopped on purpose or over a limit; 2 the user can mend it; 130 interrupted. Anything
+else is a defect and keeps its traceback. Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from asap.cli import doctor, prune, score, show
+from asap.errors import RunStopped, UserError
+
+app = typer.Typer(
+    name="asap",
+    help="Shorten chain-of-thought training data, with proof of what was removed and what it cost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from asap import __version__
+
+        print(f"asap {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, help="More log; -vv for all.")
+    ] = 0,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Only errors; no progress bar.")
+    ] = False,
+) -> None:
+    """Set up what all verbs share."""
+    # No telemetry unless the user asked for it in the environment.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    level = (
+        logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    )
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+app.command("prune")(prune.prune)
+app.command("score")(score.score)
+app.command("show")(show.show)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except UserError as error:
+        print(f"asap: {error}", file=sys.stderr)
+        sys.exit(2)
+    except RunStopped as error:
+        print(f"asap: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _leave_at_once()
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`asap show … | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _leave_at_once() -> None:
+    """Do not wait for the shards in flight: what is finished stands, the rest is done by the same
+    command.
+    """
+    print("asap: interrupted; the same command goes on from here", file=sys.stderr, flush=True)
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The progress bar of a run: rows, tokens in and out, LLM tokens, time left. Only on a terminal,
+only on stderr.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from asap.chat import Chat, OpenAIChat
+from asap.run import Progress
+
+
+class RunBar:
+    """A bar for one run; a no-op where stderr is no terminal.
+
+    Args:
+        total: rows to come, where that is known.
+        is_quiet: never show it.
+    """
+
+    def __init__(self, total: int | None, is_quiet: bool = False) -> None:
+        console = Console(stderr=True)
+        self._bar = Bar(
+            TextColumn("pruning"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rows · {task.fields[tokens]}"),
+            TimeElapsedColumn(),
+            TextColumn("· left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=is_quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total, tokens="")
+        self._before = self._after = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> RunBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, step: Progress, chat: Chat | None = None) -> None:
+        """Add what one batch has done."""
+        with self._lock:
+            self._before += step.tokens_before
+            self._after += step.tokens_after
+            text = f"{_short(self._before)} → {_short(self._after)} tokens"
+        if isinstance(chat, OpenAIChat):
+            used = chat.usage.prompt_tokens + chat.usage.completion_tokens
+            text += f" · LLM {_short(used)} tokens"
+        self._bar.update(self._task, advance=step.n_rows, tokens=text)
+
+
+def _short(count: int) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f}{unit}"
+    return str(count)

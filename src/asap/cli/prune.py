@@ -1,0 +1,146 @@
+"""`asap prune`: parse the flags, run, print the summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asap.chat import ChatLimits
+from asap.cli import flags
+from asap.cli.progress import RunBar
+from asap.corpus import Columns, open_corpus
+from asap.run import RunResult, load_recipe, open_tools, prune_corpus, shipped_recipes
+
+
+@flags.with_recipe_flags()
+def prune(
+    inputs: flags.Inputs,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The run folder to write or to finish.")
+    ],
+    fields: dict[str, Any],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe", "-r", help=f"A shipped recipe ({', '.join(shipped_recipes())}) or a file."
+        ),
+    ] = "default",
+    limit: flags.Limit = None,
+    keep_columns: Annotated[
+        str | None,
+        typer.Option(help="Columns to carry along, commas between.", rich_help_panel="Columns"),
+    ] = None,
+    question_column: flags.QuestionColumn = None,
+    response_column: flags.ResponseColumn = None,
+    reasoning_column: flags.ReasoningColumn = None,
+    answer_column: flags.AnswerColumn = None,
+    id_column: flags.IdColumn = None,
+    question_template: flags.QuestionTemplate = None,
+    max_excluded: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of excluded rows that is still a success.")
+    ] = 0.1,
+    device: flags.Device = "auto",
+    llm_concurrency: Annotated[int, typer.Option(min=1, help="LLM requests at a time.")] = 32,
+    llm_timeout_s: Annotated[
+        float, typer.Option(min=1, help="Seconds that one LLM request may take.")
+    ] = 600.0,
+    llm_token_limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop, resumable, once the run has used this many LLM tokens."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Prune long reasoning traces into a data set to train on.
+
+    The same command on an unfinished folder goes on where it stopped. Every field of a recipe is a
+    flag; a flag goes over the recipe's file.
+
+    Examples:
+      asap prune traces.jsonl --output pruned
+
+      asap prune 'data/*.parquet' --output pruned --budget-tokens 4096 --tokenizer MODEL_FOLDER
+
+      asap prune traces.jsonl --output pruned --stage1 select --llm MODEL --llm-url
+      http://localhost:8000/v1
+    """
+    chosen = load_recipe(recipe, fields)
+    columns = Columns(
+        question_column,
+        response_column,
+        reasoning_column,
+        answer_column,
+        id_column,
+        question_template,
+    )
+    corpus = open_corpus(inputs, columns, chosen.require)
+    is_quiet = logging.getLogger().isEnabledFor(logging.WARNING) is False
+    if not is_quiet:
+        Console(stderr=True).print(
+            f"input: {corpus.layout.describe()}", highlight=False, soft_wrap=True
+        )
+    limits = ChatLimits(
+        concurrency=llm_concurrency,
+        timeout_s=llm_timeout_s,
+        max_tokens=chosen.llm_max_tokens,
+        token_limit=llm_token_limit,
+    )
+    n_rows = min(limit or corpus.n_rows_hint or 0, corpus.n_rows_hint or limit or 0) or None
+    with open_tools(chosen, limits=limits, device=device) as tools, RunBar(n_rows, is_quiet) as bar:
+        result = prune_corpus(
+            corpus,
+            output,
+            chosen,
+            tools,
+            limit=limit,
+            keep_columns=keep_columns.split(",") if keep_columns else (),
+            max_excluded=max_excluded,
+            on_progress=lambda step: bar.advance(step, tools.chat),
+        )
+    if as_json:
+        summary = result.summary.to_dict()
+        print(json.dumps({"output": str(output), "seconds": round(result.seconds, 3), **summary}))
+    else:
+        print_summary(result)
+
+
+def print_summary(result: RunResult) -> None:
+    """What was done, as tables on stdout."""
+    console = Console()
+    summary = result.summary
+    table = Table(title=f"{result.folder}", title_justify="left")
+    for heading in ("", "before", "after stage 1", "after", "kept"):
+        table.add_column(heading, justify="right" if heading else "left")
+    share = f"{summary.rows_out / summary.rows_in:.1%}" if summary.rows_in else ""
+    table.add_row("rows", f"{summary.rows_in:,}", "", f"{summary.rows_out:,}", share)
+    for name, before, middle, after in (
+        ("steps", summary.steps_before, summary.steps_after_stage1, summary.steps_after),
+        ("tokens", summary.tokens_before, summary.tokens_after_stage1, summary.tokens_after),
+    ):
+        share = f"{after / before:.1%}" if before else ""
+        table.add_row(name, f"{before:,}", f"{middle:,}", f"{after:,}", share)
+    console.print(table)
+    for reason, count in summary.excluded_by_reason.items():
+        console.print(f"excluded: {count:,} × {reason}", highlight=False, soft_wrap=True)
+    for count, what in (
+        (summary.rows_without_question, "rows have no question"),
+        (summary.rows_stage1_fell_back, "rows fell back to extract after stage 1 failed"),
+        (summary.rows_over_budget, "rows were kept although their last step is over the budget"),
+    ):
+        if count:
+            console.print(f"note: {count:,} {what}", highlight=False, soft_wrap=True)
+    stages = " · ".join(f"{name} {value:.1f} s" for name, value in result.seconds_by_stage.items())
+    console.print(f"time: {result.seconds:.1f} s ({stages})", highlight=False, soft_wrap=True)
+    console.print(
+        f"train on it: datasets.load_dataset({str(result.folder)!r})",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"look at one: asap show {result.folder} --row 0", highlight=False, soft_wrap=True
+    )

@@ -1,0 +1,62 @@
+"""`asap score`: first-token surprisal of every step, without stage 1 and without pruning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from asap.cli import flags
+from asap.cli.progress import RunBar
+from asap.corpus import Columns, open_corpus
+from asap.run import Progress, load_recipe, score_corpus
+from asap.surprisal import load_scorer
+
+
+@flags.with_recipe_flags("segment", "scorer", "context", "dtype")
+def score(
+    inputs: flags.Inputs,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A .jsonl or .parquet file to write.")
+    ],
+    fields: dict[str, Any],
+    limit: flags.Limit = None,
+    question_column: flags.QuestionColumn = None,
+    response_column: flags.ResponseColumn = None,
+    reasoning_column: flags.ReasoningColumn = None,
+    id_column: flags.IdColumn = None,
+    question_template: flags.QuestionTemplate = None,
+    device: flags.Device = "auto",
+) -> None:
+    """Score every step of every trace by the surprisal of its first token. Needs no answer.
+
+    Example:
+      asap score traces.jsonl --output scores.parquet --scorer builtin
+    """
+    recipe = load_recipe("default", fields)
+    columns = Columns(
+        question_column, response_column, reasoning_column, None, id_column, question_template
+    )
+    corpus = open_corpus(inputs, columns, "nothing")
+    Console(stderr=True).print(
+        f"input: {corpus.layout.describe()}", highlight=False, soft_wrap=True
+    )
+    scorer = load_scorer(recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context)
+    with RunBar(limit or corpus.n_rows_hint) as bar:
+        counts = score_corpus(
+            corpus,
+            output,
+            scorer,
+            recipe.segment,
+            limit=limit,
+            on_progress=lambda n_rows: bar.advance(Progress(n_rows, 0, 0)),
+        )
+    console = Console()
+    console.print(
+        f"{output}: {counts.total():,} rows, {counts['scored']:,} scored", highlight=False
+    )
+    for reason, count in sorted(counts.items()):
+        if reason != "scored":
+            console.print(f"without scores: {count:,} × {reason}", highlight=False, soft_wrap=True)

@@ -1,0 +1,126 @@
+"""`asap show`: one trace of a run in the terminal, with what became of every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asap.errors import InputError
+from asap.run import Ledger, read_report
+
+# Sign, words and colour say the same, so that none of them is needed alone.
+_FATES = {
+    "kept": (" ", "kept", ""),
+    "stage1": ("-", "dropped in stage 1", "yellow"),
+    "stage2": ("~", "dropped in stage 2", "red"),
+}
+
+
+def show(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that asap prune wrote.")],
+    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The row's id.")] = None,
+    row: Annotated[int | None, typer.Option(help="The row's position in the input.")] = None,
+) -> None:
+    """Show one trace of a run: what was kept, and what each stage dropped. Without ID or --row:
+    list the rows.
+
+    Examples:
+      asap show pruned
+
+      asap show pruned --row 3 | less -R
+    """
+    read_report(run, kind="prune")
+    ledger = Ledger(run)
+    if id is None and row is None:
+        _list_rows(ledger)
+        return
+    found = find_row(ledger, id, row)
+    _print_trace(found)
+
+
+def find_row(ledger: Ledger, id: str | None, row: int | None) -> dict[str, Any]:
+    """The evidence of the first row with this id, or at this position.
+
+    Raises:
+        InputError: there is none.
+    """
+    for shard in ledger.finished_shards():
+        keys = ledger.read_traces(shard, ["row", "id"]).to_pylist()
+        for position, key in enumerate(keys):
+            if key["row"] == row or (row is None and key["id"] == id):
+                found: dict[str, Any] = ledger.read_traces(shard).slice(position, 1).to_pylist()[0]
+                return found
+    what = f"row {row}" if row is not None else f"id '{id}'"
+    raise InputError(f"{ledger.folder} has no {what}; 'asap show {ledger.folder}' lists the rows")
+
+
+def _list_rows(ledger: Ledger) -> None:
+    console = Console()
+    table = Table()
+    for heading in ("row", "id", "outcome", "tokens before", "after"):
+        table.add_column(heading, justify="left" if heading in ("id", "outcome") else "right")
+    columns = ["row", "id", "outcome", "reason", "tokens_before", "tokens_after"]
+    for record in ledger.traces(columns):
+        outcome = record["outcome"] + (f": {record['reason']}" if record["reason"] else "")
+        counts = [_count(record["tokens_before"]), _count(record["tokens_after"])]
+        table.add_row(str(record["row"]), Text(record["id"]), outcome, *counts)
+    console.print(table)
+
+
+def _print_trace(record: dict[str, Any]) -> None:
+    console = Console()
+    console.rule(Text(f"row {record['row']} · {record['id']}"))
+    if record["outcome"] == "excluded":
+        console.print(Text(f"excluded: {record['reason']} {record['detail'] or ''}"))
+        return
+    if record["question"]:
+        console.print(Text(record["question"].strip()), style="dim")
+        console.rule("thinking")
+    if record["steps"] is None:
+        console.print(Text(record["rewritten"] or ""))
+    else:
+        console.print(_steps(record))
+    console.rule("answer")
+    console.print(Text(record["answer"] or ""))
+    console.rule()
+    console.print(_legend(record))
+
+
+def _steps(record: dict[str, Any]) -> Table:
+    subject = _subject(record)
+    table = Table(box=None, show_header=True, padding=(0, 1), expand=True)
+    table.add_column("")
+    table.add_column("step", justify="right")
+    table.add_column("nats", justify="right")
+    table.add_column("text", ratio=1)
+    for step_index, step in enumerate(record["steps"]):
+        sign, _, style = _FATES[step["fate"]]
+        surprisal = "" if step["surprisal"] is None else f"{step['surprisal']:.2f}"
+        text = subject[step["start"] : step["end"]].strip("\n")
+        table.add_row(sign, str(step_index), surprisal, Text(text), style=style)
+    return table
+
+
+def _subject(record: dict[str, Any]) -> str:
+    """The text that the spans index: the reply, where its wording was kept."""
+    text = record["rewritten"] if record["rewritten"] is not None else record["thinking"]
+    return str(text)
+
+
+def _legend(record: dict[str, Any]) -> Text:
+    legend = Text()
+    steps = record["steps"] or []
+    for fate, (sign, words, style) in _FATES.items():
+        count = sum(step["fate"] == fate for step in steps)
+        legend.append(f"[{sign}] {words}: {count} steps   ", style)
+    legend.append(f"tokens {_count(record['tokens_before'])} → {_count(record['tokens_after'])}")
+    return legend
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,114 @@
+"""What a pruning method is: the protocol, what it may use, and the options that recipes set.
+
+A method turns traces into outcomes. It makes no backend of its own (a run passes them in), reads
+no file and writes none. To add one: a file with a class that has `prune`, and a line in the table
+of `prune/__init__.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from asap.chat import Chat
+from asap.errors import RecipeError
+from asap.surprisal import StepScorer
+from asap.trace import Budget, Outcome, Render, Segmenter, TokenCounter, Trace
+
+Stage1Mode = Literal["extract", "select", "rewrite", "none"]
+Stage2Mode = Literal["first-token", "none"]
+Wording = Literal["original", "reply"]
+Ties = Literal["later", "earlier"]
+OnFailure = Literal["extract", "exclude"]
+OnOverBudget = Literal["exclude", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a recipe sets of a method; the names are the recipe's."""
+
+    segment: Segmenter = "block"
+    stage1: Stage1Mode = "extract"
+    stage2: Stage2Mode = "first-token"
+    wording: Wording = "original"
+    stage1_ratio: float = 0.6
+    stage1_attempts: int = 8
+    similarity: float = 0.6
+    rounds: int = 1
+    render: Render = "original"
+    ties: Ties = "later"
+    keep_headers: bool = True
+    on_stage1_failure: OnFailure = "extract"
+    on_step_over_budget: OnOverBudget = "exclude"
+
+
+class StageClock:
+    """Seconds per stage, added up over batches and threads."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to `stage`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                elapsed = time.perf_counter() - started
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The backends of a run. `counter` counts tokens for the budget; the others are there if the
+    method needs them.
+    """
+
+    counter: TokenCounter
+    scorer: StepScorer | None = None
+    chat: Chat | None = None
+    clock: StageClock = field(default_factory=StageClock)
+
+    def need_scorer(self) -> StepScorer:
+        """The scorer.
+
+        Raises:
+            RecipeError: the run has none.
+        """
+        if self.scorer is None:
+            raise RecipeError("this method scores steps: name a scorer (--scorer builtin)")
+        return self.scorer
+
+    def need_chat(self) -> Chat:
+        """The LLM.
+
+        Raises:
+            RecipeError: the run has none.
+        """
+        if self.chat is None:
+            raise RecipeError("this stage 1 asks an LLM: name one (--llm MODEL --llm-url URL)")
+        return self.chat
+
+
+class Method(Protocol):
+    """A pruning method."""
+
+    def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
+        """Prune a batch.
+
+        Args:
+            batch: traces with steps and token counts.
+            budget: what each pruned thinking may cost.
+            tools: the run's backends.
+
+        Returns:
+            One outcome per trace, in order, each independent of the rest of the batch.
+        """
+        ...

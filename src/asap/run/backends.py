@@ -1,0 +1,66 @@
+"""Opens the backends that a recipe names: tokenizer, scorer, LLM. The only place where names become
+objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from asap.chat import Chat, ChatLimits, OpenAIChat, ReplayChat, ReplyCache
+from asap.errors import RecipeError
+from asap.prune import Tools
+from asap.run.recipe import Recipe
+from asap.surprisal import load_counter, load_scorer
+
+REPLAY = "replay:"
+
+
+def cache_folder() -> Path:
+    """Where LLM replies are kept between runs: `ASAP_CACHE`, else `~/.cache/asap`."""
+    return Path(os.environ.get("ASAP_CACHE") or Path.home() / ".cache" / "asap")
+
+
+@contextmanager
+def open_tools(
+    recipe: Recipe, *, limits: ChatLimits | None = None, device: str = "auto"
+) -> Iterator[Tools]:
+    """The tools of a run, closed at the end.
+
+    Args:
+        recipe: names the scorer, the tokenizer and the LLM.
+        limits: bounds on what is asked of the LLM.
+        device: where the scorer runs: `auto`, `cpu`, `cuda`, `mps`, `cuda:1`, ...
+
+    Raises:
+        ModelError: scorer or tokenizer cannot be loaded.
+        MissingExtraError: an optional dependency is not installed.
+        RecipeError: stage 1 asks an LLM and none is named.
+    """
+    chat = _open_chat(recipe, limits or ChatLimits()) if recipe.needs_chat else None
+    try:
+        counter = load_counter(recipe.tokenizer or recipe.scorer)
+        scorer = None
+        if recipe.needs_scorer:
+            scorer = load_scorer(
+                recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context
+            )
+        yield Tools(counter, scorer, chat)
+    finally:
+        if isinstance(chat, OpenAIChat):
+            chat.close()
+
+
+def _open_chat(recipe: Recipe, limits: ChatLimits) -> Chat:
+    url = recipe.llm_url or ""
+    if url.startswith(REPLAY):
+        return ReplayChat(Path(url.removeprefix(REPLAY)))
+    if not recipe.llm:
+        raise RecipeError(
+            f"stage1 '{recipe.stage1}' asks an LLM: name it with --llm MODEL --llm-url URL "
+            "(or --llm-url replay:FILE), or use --stage1 extract, which needs none"
+        )
+    cache = ReplyCache(cache_folder() / "replies.sqlite")
+    return OpenAIChat(recipe.llm, base_url=url or None, limits=limits, cache=cache)

@@ -1,0 +1,209 @@
+"""A run on this machine: rows into shards, shards through the pipeline, two at a time.
+
+Two shards in flight let one be segmented, counted and asked about while the other is scored. Each
+shard is batched alone, so what it yields does not hang on its neighbours.
+"""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from asap.corpus import Corpus, Row
+from asap.errors import TooManyExcluded
+from asap.prune import METHODS, Tools
+from asap.run.card import write_card
+from asap.run.ledger import Ledger
+from asap.run.pipeline import Pipeline, Progress
+from asap.run.recipe import Recipe
+from asap.run.summary import Summary, summarise
+
+SHARD_ROWS = 64
+SHARDS_IN_FLIGHT = 2
+# Rows that a method sees at once where no LLM is asked: enough to fill an accelerator, few enough
+# for a live bar.
+SCORING_BATCH_ROWS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What `prune_corpus` gives back."""
+
+    folder: Path
+    summary: Summary
+    is_resumed: bool
+    seconds: float
+    seconds_by_stage: dict[str, float]
+
+
+def prune_corpus(
+    corpus: Corpus,
+    output: Path,
+    recipe: Recipe,
+    tools: Tools,
+    *,
+    limit: int | None = None,
+    keep_columns: Sequence[str] = (),
+    max_excluded: float = 0.1,
+    shard_rows: int = SHARD_ROWS,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> RunResult:
+    """Prune a corpus into a run folder, or finish a run that was interrupted there.
+
+    Args:
+        corpus: the input.
+        output: the run folder; a folder of the same run is finished, any other is refused.
+        recipe: what to do.
+        tools: the backends that the recipe names.
+        limit: only the first rows of the input.
+        keep_columns: columns of the input to carry into `data/`.
+        max_excluded: share of excluded rows above which the finished run counts as failed.
+        shard_rows: rows per shard.
+        on_progress: called after each batch and, on a resume, once with what is finished.
+
+    Raises:
+        RunFolderError: `output` holds something else.
+        RunStopped: the run stopped on purpose; `TooManyExcluded` comes after everything is written.
+    """
+    started = time.perf_counter()
+    ledger = Ledger(output)
+    is_resumed = ledger.open(_identity(corpus, recipe, tools, limit, keep_columns, shard_rows))
+    ledger.write_text("recipe.yaml", recipe.to_yaml())
+    pipeline = Pipeline(
+        METHODS[recipe.method](recipe.options),
+        recipe.budget,
+        recipe.segment,
+        tools,
+        shard_rows if recipe.needs_chat else min(shard_rows, SCORING_BATCH_ROWS),
+        tuple(keep_columns),
+    )
+    with ThreadPoolExecutor(SHARDS_IN_FLIGHT) as pool:
+        _run_shards(pool, corpus, ledger, pipeline, limit, shard_rows, on_progress)
+    ledger.write_excluded()
+    summary = summarise(ledger, recipe.budget_tokens)
+    seconds = time.perf_counter() - started
+    stages = {name: round(value, 3) for name, value in sorted(tools.clock.seconds.items())}
+    write_card(ledger, corpus, recipe, summary)
+    ledger.write_report(
+        {
+            "status": "finished",
+            "identity": _identity(corpus, recipe, tools, limit, keep_columns, shard_rows),
+            "layout": corpus.layout.describe(),
+            "files": list(corpus.files),
+            "counts": summary.to_dict(),
+            "versions": _versions(),
+            "timings": {"finished": _now(), "seconds": round(seconds, 3), "by_stage_s": stages},
+        }
+    )
+    result = RunResult(output, summary, is_resumed, seconds, stages)
+    if summary.rows_excluded > max_excluded * summary.rows_in:
+        reasons = ", ".join(f"{name} {count}" for name, count in summary.excluded_by_reason.items())
+        raise TooManyExcluded(
+            f"{summary.rows_excluded} of {summary.rows_in} rows were excluded ({reasons}), more "
+            f"than --max-excluded {max_excluded:g} allows; everything is written to {output}"
+        )
+    return result
+
+
+def _run_shards(
+    pool: ThreadPoolExecutor,
+    corpus: Corpus,
+    ledger: Ledger,
+    pipeline: Pipeline,
+    limit: int | None,
+    shard_rows: int,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Keep the pool busy, holding no more than the shards in flight and the next one in memory."""
+    running: set[Future[None]] = set()
+    try:
+        for shard, rows in _missing_shards(corpus, ledger, limit, shard_rows, on_progress):
+            running.add(pool.submit(_prune_shard, shard, rows, ledger, pipeline, on_progress))
+            if len(running) > SHARDS_IN_FLIGHT:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+        for future in running:
+            future.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def _prune_shard(
+    shard: int,
+    rows: Sequence[Row],
+    ledger: Ledger,
+    pipeline: Pipeline,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    data, traces = pipeline.prune_rows(rows, on_progress)
+    with pipeline.tools.clock.time("write"):
+        ledger.write_shard(shard, data, traces)
+
+
+def _missing_shards(
+    corpus: Corpus,
+    ledger: Ledger,
+    limit: int | None,
+    shard_rows: int,
+    on_progress: Callable[[Progress], None],
+) -> Iterator[tuple[int, list[Row]]]:
+    """Shards that do not stand yet, with their rows; finished ones at the head are not read."""
+    finished = set(ledger.finished_shards())
+    first = next(shard for shard in itertools.count() if shard not in finished)
+    if first:
+        on_progress(Progress(first * shard_rows, 0, 0))
+    rows = corpus.rows(first * shard_rows)
+    if limit is not None:
+        rows = itertools.islice(rows, max(0, limit - first * shard_rows))
+    for shard in itertools.count(first):
+        batch = list(itertools.islice(rows, shard_rows))
+        if not batch:
+            return
+        if shard in finished:
+            on_progress(Progress(len(batch), 0, 0))
+        else:
+            yield shard, batch
+
+
+def _identity(
+    corpus: Corpus,
+    recipe: Recipe,
+    tools: Tools,
+    limit: int | None,
+    keep_columns: Sequence[str],
+    shard_rows: int,
+) -> dict[str, Any]:
+    """What makes two runs the same run."""
+    return {
+        **{f"recipe.{name}": value for name, value in recipe.model_dump().items()},
+        "input": corpus.fingerprint,
+        "layout": corpus.layout.describe(),
+        "scorer weights": tools.scorer.name if tools.scorer else None,
+        "tokenizer": tools.counter.name,
+        "limit": limit,
+        "keep_columns": list(keep_columns),
+        "shard_rows": shard_rows,
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("asap-cot", "torch", "transformers", "tokenizers", "pyarrow"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

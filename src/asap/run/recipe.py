@@ -1,0 +1,192 @@
+"""What a run is to do, as strict flat data: YAML in, YAML out, every field a flag of the same
+words.
+
+A recipe names backends and sets options; it opens nothing. No behaviour hangs on a recipe's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from asap.errors import RecipeError
+from asap.prune import METHODS, Options
+from asap.trace import Budget
+
+
+class Recipe(BaseModel):
+    """The fields of a prune recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    method: str = "asap"
+    """The pruning method, a name of the method table."""
+    segment: Literal["block", "paragraph"] = "block"
+    """How the thinking is cut into steps: `block` keeps code whole, `paragraph` is the paper's."""
+    stage1: Literal["extract", "select", "rewrite", "none"] = "extract"
+    """How stage 1 prunes: `extract` without an LLM; `select` and `rewrite` ask one; `none` skips
+    it.
+    """
+    stage2: Literal["first-token", "none"] = "first-token"
+    """What orders the steps in stage 2: first-token surprisal, or nothing (then the budget is not
+    applied).
+    """
+    wording: Literal["original", "reply"] = "original"
+    """Whose words are kept after `rewrite`: the trace's own, or the LLM's (the paper)."""
+    context: Literal["raw", "template"] = "raw"
+    """What the scorer reads before the thinking: question and tag, or the model's chat template."""
+    require: Literal["answer", "code", "nothing"] = "answer"
+    """What a usable trace must have after its thinking: an answer, a fenced code block in it, or
+    nothing.
+    """
+    scorer: str = "builtin"
+    """The causal LM that scores: `builtin`, a folder, or a Hub id."""
+    dtype: Literal["auto", "bf16", "fp32"] = "auto"
+    """The scorer's number type; `auto` is bf16 where the hardware is fast at it."""
+    tokenizer: str | None = None
+    """Whose tokens the budget counts: the model to be trained. Default: the scorer's."""
+    budget_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that a pruned thinking may have."""
+    ratio: float | None = Field(default=None, gt=0.0, le=1.0)
+    """Share of its own tokens that a pruned thinking may have, in (0, 1]."""
+    stage1_ratio: float = Field(default=0.6, gt=0.0, le=1.0)
+    """Share of the tokens down to which `extract` drops."""
+    stage1_attempts: int = Field(default=8, ge=1, le=64)
+    """How often an LLM is asked again after a reply that cannot be used."""
+    rounds: int = Field(default=1, ge=1, le=1024)
+    """How often stage 2 scores each trace on the way down; once is the paper's."""
+    similarity: float = Field(default=0.6, gt=0.0, le=1.0)
+    """Gestalt similarity from which a reply's step counts as one of the trace's."""
+    render: Literal["original", "stripped"] = "original"
+    """How kept steps become text: with their own separators, or stripped with one blank line
+    between (the paper).
+    """
+    ties: Literal["later", "earlier"] = "later"
+    """Which of two equally surprising steps goes first; `earlier` is the paper's."""
+    keep_headers: bool = True
+    """Whether a header goes exactly with the last step that it governs."""
+    on_stage1_failure: Literal["extract", "exclude"] = "extract"
+    """What happens to a row whose stage 1 failed for good: `extract` prunes it, or it is excluded
+    (the paper).
+    """
+    on_step_over_budget: Literal["exclude", "keep"] = "exclude"
+    """What happens to a row whose last step alone is over the budget."""
+    llm: str | None = None
+    """The LLM of stage 1, as its server names it."""
+    llm_url: str | None = None
+    """Base URL of an OpenAI-compatible server, or `replay:FILE` for recorded replies."""
+    llm_max_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens that one reply may have."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_budget(cls, data: Any) -> Any:
+        if (
+            isinstance(data, dict)
+            and data.get("budget_tokens") is None
+            and data.get("ratio") is None
+        ):
+            return {**data, "ratio": 0.5}
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> Recipe:
+        if self.method not in METHODS:
+            raise ValueError(f"method is '{self.method}'; there are: {', '.join(sorted(METHODS))}")
+        if self.budget_tokens is not None and self.ratio is not None:
+            raise ValueError("budget_tokens and ratio exclude each other")
+        if self.wording == "reply" and self.stage1 != "rewrite":
+            raise ValueError("wording 'reply' needs stage1 'rewrite'")
+        return self
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of the two fields."""
+        return Budget(self.budget_tokens, self.ratio)
+
+    @property
+    def options(self) -> Options:
+        """The fields that a method sees."""
+        return Options(**{name: getattr(self, name) for name in Options.__dataclass_fields__})
+
+    @property
+    def needs_chat(self) -> bool:
+        """Whether stage 1 asks an LLM."""
+        return self.stage1 in ("select", "rewrite")
+
+    @property
+    def needs_scorer(self) -> bool:
+        """Whether stage 2 scores."""
+        return self.stage2 == "first-token"
+
+    def to_yaml(self) -> str:
+        """The recipe as a file that gives it back."""
+        return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False)
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with asap."""
+    folder = resources.files("asap.recipes") / "prune"
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def load_recipe(name: str = "default", changes: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a recipe and change fields of it.
+
+    Args:
+        name: a shipped recipe's name, or a YAML file.
+        changes: fields that override the file's; `budget_tokens` and `ratio` replace each other.
+
+    Raises:
+        RecipeError: no such recipe, not YAML, an unknown field, or a value out of range.
+    """
+    data = _read(name)
+    given = {key: value for key, value in (changes or {}).items() if value is not None}
+    if given.get("budget_tokens") is not None and given.get("ratio") is None:
+        data.pop("ratio", None)
+    if given.get("ratio") is not None and given.get("budget_tokens") is None:
+        data.pop("budget_tokens", None)
+    try:
+        return Recipe.model_validate({**data, **given})
+    except ValidationError as error:
+        raise RecipeError(f"recipe '{name}': {_first_problem(error)}") from None
+
+
+def _read(name: str) -> dict[str, Any]:
+    if name in shipped_recipes():
+        text = (resources.files("asap.recipes") / "prune" / f"{name}.yaml").read_text("utf-8")
+    elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
+        try:
+            text = Path(name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"cannot read the recipe {name}: {error}") from None
+    else:
+        raise RecipeError(
+            f"there is no recipe '{name}'; shipped: {', '.join(shipped_recipes())}; "
+            "or give a .yaml file"
+        )
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"recipe '{name}' is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise RecipeError(f"recipe '{name}' must be a list of 'field: value' lines")
+    return data
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown field '{field}'; fields are: {', '.join(Recipe.model_fields)}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{field}: {message} (given: {first['input']!r})" if field else message
