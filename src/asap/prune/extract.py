@@ -1,0 +1,268 @@
+"""Stage 1 without an LLM: which steps go first, judged by what the row's own answer rests on.
+
+The anchor is the answer itself (the paper's stage 1, section 3.1, asks an LLM for a solution).
+Passages are taken one after the other, each time the one worth most per token: the evidence it
+mentions (`evidence.py`; every further mention counts less), evidence it brings up that passages
+taken use, and words not yet read, less what it repeats of those taken. Drafts of the answer, second
+passes and what is withdrawn later (`repeat.py`) come last. Steps go in the reverse of that order.
+Linear in the length of the trace, but for a heap over its passages.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asap.prune.evidence import DRAFT_SHARE, Reading, read_trace
+from asap.prune.passage import Passage, find_passages, governed_by_header
+from asap.prune.repeat import cut_at_retractions, find_grounds, find_withdrawn
+from asap.trace import Trace
+
+_DECAY = 0.5
+"""What the next mention of a piece of evidence is worth, beside the one before it."""
+_NOVELTY = 0.15
+"""Worth of a word not yet read, beside a piece of evidence of the same rarity."""
+_SUPPORT = 0.5
+"""Worth of having brought up a piece of evidence that a kept passage uses."""
+_SECOND_PASS = 0.15
+"""What is left of the worth of a pass over ground for which another pass stands."""
+_STANDING = 2.0
+"""What the pass that stands for others gains."""
+_OVERHEAD_TOKENS = 24
+"""Added to a passage's cost: scraps of a few words are not worth their density."""
+_REACH = 5
+_WORD = re.compile(r"[a-z_]\w*|\d+", re.IGNORECASE)
+_MIN_WORD_CHARACTERS = 4
+
+
+def order_drops(trace: Trace, stage1_ratio: float) -> tuple[tuple[int, ...], ...]:
+    """The steps that stage 1 drops, in the order in which they go.
+
+    Args:
+        trace: a trace with steps and token counts.
+        stage1_ratio: share of the thinking's tokens that the rest may cost at most, in (0, 1].
+
+    Returns:
+        Groups of step indices, first to go first; the steps of one group go together. As many
+        groups as it takes until the rest is within the ratio, and never all: at least one group
+        stays. A header goes with the last of the steps that it governs.
+    """
+    if trace.tokens is None:
+        raise ValueError("order_drops needs token counts: call count_tokens first")
+    rest = trace.tokens.total
+    limit = max(1, int(stage1_ratio * rest + 1e-9))
+    if rest <= limit:
+        return ()
+    governed = governed_by_header(trace)
+    passages = cut_at_retractions(trace, find_passages(trace))
+    if len(passages) == 1:
+        passages = tuple(Passage(None, range(i, i + 1)) for i in range(len(trace.steps)))
+    order = _rank_passages(trace, passages, governed)
+    groups = _release_headers([tuple(passages[p].steps) for p in reversed(order)], governed)
+    costs = [sum(trace.tokens.inner[i] for i in group) for group in groups]
+    return tuple(_drop_until(groups, costs, rest - limit, governed))
+
+
+def list_evidence(trace: Trace) -> tuple[str, ...]:
+    """What the answer rests on, as far as the thinking mentions it; the rarest first.
+
+    Args:
+        trace: a trace with steps.
+    """
+    weights = read_trace(trace, find_passages(trace)).weights
+    return tuple(sorted(weights, key=lambda name: (-weights[name], name)))
+
+
+def _drop_until(
+    groups: Sequence[tuple[int, ...]],
+    costs: Sequence[int],
+    excess: int,
+    governed: dict[int, tuple[int, ...]],
+) -> list[tuple[int, ...]]:
+    """The groups that go until their costs reach the excess, in order; never all.
+
+    Where the next in line costs more than is left to save, the cheapest of the next few that
+    suffices goes in its place: a long passage should not go for the sake of a few tokens.
+    """
+    dropped: list[tuple[int, ...]] = []
+    for g in range(len(groups) - 1):
+        if costs[g] >= excess:
+            gone = {i for group in dropped for i in group}
+            candidates = [
+                h
+                for h in range(g, min(g + _REACH, len(groups)))
+                if costs[h] >= excess and _leaves_headers(groups[h], gone, governed)
+            ]
+            return [*dropped, groups[min(candidates, key=lambda h: costs[h])]]
+        dropped.append(groups[g])
+        excess -= costs[g]
+    return dropped
+
+
+def _leaves_headers(
+    group: Sequence[int], gone: set[int], governed: dict[int, tuple[int, ...]]
+) -> bool:
+    """Whether the headers law holds if this group goes next, though it is not next in line."""
+    going = gone.union(group)
+    return all(going.issuperset(governed.get(i, ())) for i in group)
+
+
+def _release_headers(
+    units: Sequence[tuple[int, ...]], governed: dict[int, tuple[int, ...]]
+) -> list[tuple[int, ...]]:
+    """Groups that keep the headers law: a header goes with the last of its steps to go."""
+    place = {step: position for position, unit in enumerate(units) for step in unit}
+    for header in sorted(governed, reverse=True):  # an inner header is settled before its outer one
+        place[header] = max(place[step] for step in governed[header])
+    groups: list[list[int]] = [[] for _ in units]
+    for step in sorted(place):
+        groups[place[step]].append(step)
+    return [tuple(group) for group in groups if group]
+
+
+def _rank_passages(
+    trace: Trace, passages: Sequence[Passage], governed: dict[int, tuple[int, ...]]
+) -> list[int]:
+    """Positions of all passages, the one most worth keeping first."""
+    reading = read_trace(trace, passages)
+    factors = [0.0 if share >= DRAFT_SHARE else 1.0 - share for share in reading.draft_shares]
+    for standing, others in find_grounds(reading, governed):
+        for p in standing:
+            factors[p] *= _STANDING
+        for p in (p for stretch in others for p in stretch):
+            factors[p] *= _SECOND_PASS
+    for p in find_withdrawn(reading):
+        factors[p] = -1.0
+    return _Greedy(reading, _profile_passages(reading, factors)).take_all()
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What one passage holds."""
+
+    evidence: tuple[str, ...]
+    words: tuple[str, ...]
+    shingles: frozenset[int]
+    """Hashes of four words in a row: a repeat in the same words shares them."""
+    ground: frozenset[int]
+    """Hashes of two names, numbers or long words in a row: so does a repeat in other words."""
+    n_tokens: int
+    factor: float
+    """What is left of its worth for what it is, whatever else is taken; below 0: withdrawn."""
+
+
+def _profile_passages(reading: Reading, factors: Sequence[float]) -> list[_Profile]:
+    tokens = reading.trace.tokens
+    inner = tokens.inner if tokens else (1,) * len(reading.trace.steps)
+    profiles = []
+    for p, (passage, text) in enumerate(zip(reading.passages, reading.texts, strict=True)):
+        words = [word.lower() for word in _WORD.findall(text)]
+        long_words = [word for word in words if len(word) >= _MIN_WORD_CHARACTERS]
+        content = [
+            word
+            for word in words
+            if len(word) >= _MIN_WORD_CHARACTERS or word[0].isdigit() or word in reading.weights
+        ]
+        profiles.append(
+            _Profile(
+                evidence=reading.mentions[p],
+                words=tuple(dict.fromkeys(long_words)),
+                shingles=_shingle(words, 4),
+                ground=_shingle(content, 2),
+                n_tokens=sum(inner[i] for i in passage.steps),
+                factor=factors[p],
+            )
+        )
+    return profiles
+
+
+def _shingle(words: Sequence[str], n: int) -> frozenset[int]:
+    if len(words) <= n:
+        return frozenset((hash(tuple(words)),)) if words else frozenset()
+    return frozenset(hash(tuple(words[i : i + n])) for i in range(len(words) - n + 1))
+
+
+class _Greedy:
+    """Takes passages, each time the one worth most per token beside those taken.
+
+    A heap of worths that may be out of date: worth only falls as passages are taken, so the top is
+    right once it has been computed anew; where it rises (a name comes into use), the passage is
+    entered again.
+    """
+
+    def __init__(self, reading: Reading, profiles: Sequence[_Profile]) -> None:
+        self._profiles = profiles
+        self._weights = reading.weights
+        n_passages = Counter(word for profile in profiles for word in profile.words)
+        self._word_weights = {
+            word: math.log(1 + len(profiles) / n) for word, n in n_passages.items() if n > 1
+        }
+        self._brought_up_by: dict[str, int] = {}
+        for p, profile in enumerate(profiles):
+            if profile.factor > 0.0:
+                for name in profile.evidence:
+                    self._brought_up_by.setdefault(name, p)
+        self._n_mentions: Counter[str] = Counter()
+        self._support: defaultdict[int, float] = defaultdict(float)
+        self._words: set[str] = set()
+        self._shingles: set[int] = set()
+        self._ground: set[int] = set()
+
+    def take_all(self) -> list[int]:
+        """All passages in the order in which they are taken; among equals the earlier first."""
+        heap = [(-self._worth(p), p) for p in range(len(self._profiles))]
+        heapq.heapify(heap)
+        order: list[int] = []
+        is_taken = [False] * len(self._profiles)
+        while heap:
+            _, p = heapq.heappop(heap)
+            if is_taken[p]:
+                continue
+            entry = (-self._worth(p), p)
+            if heap and entry > heap[0]:
+                heapq.heappush(heap, entry)
+                continue
+            is_taken[p] = True
+            order.append(p)
+            for other in self._take(p):
+                if not is_taken[other]:
+                    heapq.heappush(heap, (-self._worth(other), other))
+        return order
+
+    def _worth(self, p: int) -> float:
+        profile = self._profiles[p]
+        if profile.factor <= 0.0:
+            return profile.factor
+        mentions = self._n_mentions
+        gain = math.fsum(self._weights[f] * _DECAY ** mentions[f] for f in profile.evidence)
+        gain += _SUPPORT * self._support[p]
+        gain += _NOVELTY * math.fsum(
+            self._word_weights.get(w, 0.0) for w in profile.words if w not in self._words
+        )
+        overlap = _share(profile.shingles, self._shingles)
+        if len(profile.ground) > 3:  # a scrap shares two words with anything
+            overlap = max(overlap, _share(profile.ground, self._ground))
+        return profile.factor * gain * (1.0 - overlap) / (profile.n_tokens + _OVERHEAD_TOKENS)
+
+    def _take(self, p: int) -> dict[int, None]:
+        """Account for a passage; returns those worth more now, since it uses their names."""
+        profile = self._profiles[p]
+        risen: dict[int, None] = {}
+        for name in profile.evidence:
+            origin = self._brought_up_by.get(name, p)
+            if not self._n_mentions[name] and origin != p:
+                self._support[origin] += self._weights[name]
+                risen[origin] = None
+            self._n_mentions[name] += 1
+        self._words.update(profile.words)
+        self._shingles |= profile.shingles
+        self._ground |= profile.ground
+        return risen
+
+
+def _share(part: frozenset[int], whole: set[int]) -> float:
+    return len(part & whole) / len(part) if part else 0.0
