@@ -1,6 +1,10 @@
-"""What a trace is: record, parsing, segmenting, rendering, token counts and budgets. Standard library only."""
+"""What a trace is: record, parsing, segmenting, rendering, token counts, budgets.
 
-from asap.trace.code_lines import classify_line, classify_paragraph
+Standard library only; the room that every other room builds on.
+"""
+
+from asap.trace.code_lines import classify_line
+from asap.trace.code_runs import classify_paragraph
 from asap.trace.parse import REASONS, TAGS, Require, parse_trace
 from asap.trace.record import (
     Evidence,

@@ -1,7 +1,8 @@
 """What flows through asap: a trace, its steps, what a method decided about them.
 
-Values only. Nothing here reads, scores or prunes. A step is a span of the thinking, never a copy of its text, so
-that whatever is kept is verbatim by construction and two methods can be compared step by step.
+Values only. Nothing here reads, scores or prunes. A step is a span of the thinking, never a copy of
+its text, so that whatever is kept is verbatim by construction and two methods can be compared step
+by step.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ Fate = Literal["kept", "stage1", "stage2"]
 class Step:
     """One reasoning step: the half-open span `[start, end)` of the thinking, in code points.
 
-    The separator that follows it runs from `end` to the next step's `start` (or to the end of the thinking).
+    The separator that follows it runs from `end` to the next step's `start` (or to the end of the
+    thinking).
     """
 
     start: int
@@ -41,8 +43,8 @@ class StepTokens:
 class Trace:
     """One row after parsing.
 
-    `row` is the position in the inputs and the key everywhere; `id` is the input's own and may repeat. `question` is
-    empty where the input has none.
+    `row` is the position in the inputs and the key everywhere; `id` is the input's own and may
+    repeat. `question` is empty where the input has none.
     """
 
     row: int
@@ -60,7 +62,11 @@ class Trace:
 
     def separator(self, step_index: int) -> str:
         """What stands between this step and the next one (or the end)."""
-        following = self.steps[step_index + 1].start if step_index + 1 < len(self.steps) else len(self.thinking)
+        following = (
+            self.steps[step_index + 1].start
+            if step_index + 1 < len(self.steps)
+            else len(self.thinking)
+        )
         return self.thinking[self.steps[step_index].end : following]
 
 
@@ -68,10 +74,11 @@ class Trace:
 class Selection:
     """Which steps are kept, and in which order the others go.
 
-    `removal_order` is complete: a permutation of all step indices, first to go first, stage 1's drops at its head.
-    The first `n_removed` of it are gone. `tokens_after_removal[k]` is what the rendered rest costs after the first
-    `k + 1` removals, counted by step; removals that belong together (a step and the header it leaves bare) carry the
-    count from before them until the last of them, so that the first entry within a budget is always a whole state.
+    `removal_order` is complete: a permutation of all step indices, first to go first, stage 1's
+    drops at its head. The first `n_removed` of it are gone. `tokens_after_removal[k]` is what the
+    rendered rest costs after the first `k + 1` removals, counted by step; removals that belong
+    together (a step and the header it leaves bare) carry the count from before them until the last
+    of them, so that the first entry within a budget is always a whole state.
     """
 
     removal_order: tuple[int, ...]
@@ -108,7 +115,7 @@ class Stage1:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Why a method decided as it did: one entry per step of the subject, None where there is no value."""
+    """Why a method decided as it did: one entry per step of the subject, None for no value."""
 
     stage1: Stage1 = Stage1("none")
     anchor: str | None = None
@@ -125,10 +132,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Kept:
-    """A selection out of `subject`: the trace itself, or, where the reply's wording is used, the reply as a trace."""
+    """A selection out of `subject`: the trace, or the reply as one where its wording is used."""
 
     subject: Trace
     selection: Selection
+    thinking: str
+    """The kept steps as text: what is trained on."""
+    n_tokens: int
+    """Tokens of that text, counted on the text itself."""
     evidence: Evidence = field(default_factory=Evidence)
 
 
@@ -172,7 +183,8 @@ def select_within(
         limit: budget in tokens.
 
     Returns:
-        The number of removals; equal to the number of steps where even the last one is over the limit.
+        The number of removals; equal to the number of steps where even the last one is over the
+        limit.
     """
     if n_tokens <= limit:
         return 0

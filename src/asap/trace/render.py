@@ -1,4 +1,4 @@
-"""Makes text of a selection, and the completion that a model is trained on. The only place where it happens."""
+"""Makes text of a selection, and the completion to train on. The only place that does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Render = Literal["original", "stripped"]
 
 OPENING = "<think>\n"
 CLOSING = "\n</think>\n"
-_OUTER_BLANK_LINES = re.compile(r"\A(?:[ \t]*\r?\n)+|\s+\Z")
+_LEADING_BLANK_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
 
 
 def render_steps(trace: Trace, kept: Sequence[int], render: Render = "original") -> str:
@@ -21,8 +21,8 @@ def render_steps(trace: Trace, kept: Sequence[int], render: Render = "original")
     Args:
         trace: a trace with steps.
         kept: indices of the kept steps, ascending.
-        render: `original`: each step with the separator that followed it, outer blank lines trimmed; `stripped` (the
-            paper): steps stripped and joined by one blank line.
+        render: `original`: each step with the separator that followed it, outer blank lines
+            trimmed; `stripped` (the paper): steps stripped and joined by one blank line.
 
     Returns:
         The text; with every step kept it is the thinking itself, byte for byte.
@@ -31,7 +31,8 @@ def render_steps(trace: Trace, kept: Sequence[int], render: Render = "original")
         return trace.thinking
     if render == "stripped":
         return "\n\n".join(trace.text(i).strip() for i in kept)
-    return _OUTER_BLANK_LINES.sub("", "".join(trace.text(i) + trace.separator(i) for i in kept))
+    text = "".join(trace.text(i) + trace.separator(i) for i in kept)
+    return _LEADING_BLANK_LINES.sub("", text.rstrip())
 
 
 def keep_steps(trace: Trace, kept: Sequence[int]) -> tuple[str, tuple[Step, ...]]:

@@ -1,7 +1,8 @@
 """Token counts by step, and budgets. It knows tokenizers only through a protocol: no dependency.
 
-One tokenization of the whole thinking gives all counts; a removal costs a subtraction. The final text is counted
-once more by whoever removes (`TokenCounter.count`), since a tokenizer may merge across the seam of a removal.
+One tokenization of the whole thinking gives all counts; a removal costs a subtraction. The final
+text is counted once more by whoever removes (`TokenCounter.count`), since a tokenizer may merge
+across the seam of a removal.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class TokenCounter(Protocol):
         ...
 
     def token_starts(self, texts: Sequence[str]) -> list[list[int]]:
-        """For each text the code point at which each token begins, ascending, without special tokens."""
+        """For each text where its tokens begin, in code points, ascending, no special tokens."""
         ...
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -33,7 +34,7 @@ class TokenCounter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a pruned thinking may cost: tokens, or a share in (0, 1] of the tokens of the whole thinking.
+    """What a pruned thinking may cost: tokens, or a share in (0, 1] of the whole's tokens.
 
     Raises:
         RecipeError: unless exactly one of the two is given and in range.
@@ -51,7 +52,7 @@ class Budget:
             raise RecipeError(f"ratio is {self.ratio}; it must be above 0 and at most 1")
 
     def limit(self, n_tokens: int) -> int:
-        """The budget in tokens for a thinking of `n_tokens` (a ratio is rounded down, to at least 1)."""
+        """The budget in tokens for `n_tokens` in all (a ratio is rounded down, to at least 1)."""
         if self.tokens is not None:
             return self.tokens
         return max(1, int((self.ratio or 1.0) * n_tokens + 1e-9))
@@ -67,7 +68,7 @@ def count_tokens(traces: Sequence[Trace], counter: TokenCounter) -> list[Trace]:
 
 
 def count_step_tokens(trace: Trace, token_starts: Sequence[int]) -> StepTokens:
-    """Counts by step from the tokens' first code points. A token belongs to the step in whose stretch it begins."""
+    """Counts by step from the tokens' first code points. A token belongs where it begins."""
     inner = [0] * len(trace.steps)
     last = [0] * len(trace.steps)
     step_index = 0
