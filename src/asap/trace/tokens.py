@@ -68,14 +68,22 @@ def count_tokens(traces: Sequence[Trace], counter: TokenCounter) -> list[Trace]:
 
 
 def count_step_tokens(trace: Trace, token_starts: Sequence[int]) -> StepTokens:
-    """Counts by step from the tokens' first code points. A token belongs where it begins."""
+    """Counts by step from the tokens' first code points.
+
+    A token belongs where it begins, but for one that begins in the white space before a step and
+    reaches into it: that one is the step's.
+    """
     inner = [0] * len(trace.steps)
     last = [0] * len(trace.steps)
     step_index = 0
-    final = len(trace.steps) - 1
-    for start in token_starts:
-        while step_index < final and start >= trace.steps[step_index + 1].start:
+    following = trace.steps[1].start if len(trace.steps) > 1 else len(trace.thinking)
+    for start, stop in zip(token_starts, [*token_starts[1:], len(trace.thinking)], strict=True):
+        while start >= following or (
+            start < following < stop and trace.thinking[start:following].isspace()
+        ):
             step_index += 1
+            is_last = step_index + 1 == len(trace.steps)
+            following = len(trace.thinking) if is_last else trace.steps[step_index + 1].start
         inner[step_index] += 1
         last[step_index] += start < trace.steps[step_index].end
     return StepTokens(len(token_starts), tuple(inner), tuple(last))

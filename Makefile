@@ -1,0 +1,44 @@
+# make demo | test | test-real | check: each starts from a clone with Python 3.11+ and make, and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+REAL := $(wildcard ../shared/data)
+ifneq ($(REAL),)
+export ASAP_REAL_DATA ?= $(abspath $(REAL))
+endif
+export HF_HUB_DISABLE_TELEMETRY := 1
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-real check clean
+
+demo: $(VENV)/.demo
+	rm -rf demo-run
+	$(BIN)/asap prune examples/traces.jsonl --output demo-run
+	$(BIN)/asap show demo-run --row 0
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow and not ray and not gpu and not browser" --timeout 60
+
+test-real: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "real or slow or ray" --timeout 600 --durations 10
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) demo-run .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "asap needs Python 3.11 or later; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[score,llm]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	touch $@
