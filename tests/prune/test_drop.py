@@ -136,8 +136,9 @@ def test_laws(words: list[int], scores: list[float], limit: int) -> None:
     assert list(selection.tokens_after_removal) == sorted(selection.tokens_after_removal)[::-1]
     # Nothing more than needed went: with one removal fewer the rest was over the limit.
     if selection.n_removed:
-        before = (trace.tokens.total, *selection.tokens_after_removal)[selection.n_removed - 1]  #
-        type: ignore[union-attr] assert before > limit
+        assert trace.tokens is not None
+        counts = (trace.tokens.total, *selection.tokens_after_removal)
+        assert counts[selection.n_removed - 1] > limit
     # A smaller budget read off the same order is what a run at that budget gives.
     for smaller in range(1, limit):
         (again,) = fit_to_budget(

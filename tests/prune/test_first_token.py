@@ -21,8 +21,7 @@ class Recorder(FakeScorer):
         super().__init__(surprise=lambda text: 0.0 if text == "Wait" else float(len(text)))
         self.asked: list[ScoreRequest] = []
 
-    def score(self, requests: Sequence[ScoreRequest], *args: object) -> list[StepScores]:  # type:
-    ignore[override]
+    def score(self, requests: Sequence[ScoreRequest], *_: object) -> list[StepScores]:
         self.asked += requests
         return super().score(requests)
 
@@ -59,8 +58,7 @@ def test_rounds_change_the_order_where_the_context_matters() -> None:
     class Crowd(Recorder):
         """A step is as surprising as there are steps before it: everything shifts when one goes."""
 
-        def score(self, requests: Sequence[ScoreRequest], *args: object) -> list[StepScores]:  #
-        type: ignore[override]
+        def score(self, requests: Sequence[ScoreRequest], *_: object) -> list[StepScores]:
             scores = super().score(requests)
             return [
                 StepScores(
