@@ -103,7 +103,7 @@ def test_a_markdown_heading_is_a_header() -> None:
 
 def test_a_long_example_is_cut_into_passages_but_its_header_governs_all() -> None:
     lines = [
-        f"Row {i} holds {i}, {i + 1} and {i + 2}, which sum up to {3 * i + 3}; we go on with the next."
+        f"Row {i} holds {i}, {i + 1} and {i + 2}, summing up to {3 * i + 3}; we go on."
         for i in range(40)
     ]
     trace = _trace("First example:", *lines)

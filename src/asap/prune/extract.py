@@ -33,7 +33,7 @@ _SECOND_PASS = 0.15
 _STANDING = 2.0
 """What the pass that stands for others gains."""
 _OVERHEAD_TOKENS = 24
-"""Added to a passage's cost: scraps of a few words are not worth their density."""
+"""Added to a passage's cost: without it, scraps of a few words would be taken first."""
 _REACH = 5
 _WORD = re.compile(r"[a-z_]\w*|\d+", re.IGNORECASE)
 _MIN_WORD_CHARACTERS = 4
@@ -61,10 +61,9 @@ def order_drops(trace: Trace, stage1_ratio: float) -> tuple[tuple[int, ...], ...
     passages = cut_at_retractions(trace, find_passages(trace))
     if len(passages) == 1:
         passages = tuple(Passage(None, range(i, i + 1)) for i in range(len(trace.steps)))
-    order = _rank_passages(trace, passages, governed)
-    groups = _release_headers([tuple(passages[p].steps) for p in reversed(order)], governed)
-    costs = [sum(trace.tokens.inner[i] for i in group) for group in groups]
-    return tuple(_drop_until(groups, costs, rest - limit, governed))
+    ranking = _rank_passages(trace, passages, governed)
+    groups = _group_steps(trace, passages, ranking, governed)
+    return tuple(group.steps for group in _drop_until(groups, rest - limit, governed))
 
 
 def list_evidence(trace: Trace) -> tuple[str, ...]:
@@ -77,57 +76,73 @@ def list_evidence(trace: Trace) -> tuple[str, ...]:
     return tuple(sorted(weights, key=lambda name: (-weights[name], name)))
 
 
-def _drop_until(
-    groups: Sequence[tuple[int, ...]],
-    costs: Sequence[int],
-    excess: int,
-    governed: dict[int, tuple[int, ...]],
-) -> list[tuple[int, ...]]:
-    """The groups that go until their costs reach the excess, in order; never all.
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Steps that go together."""
 
-    Where the next in line costs more than is left to save, the cheapest of the next few that
-    suffices goes in its place: a long passage should not go for the sake of a few tokens.
+    steps: tuple[int, ...]
+    n_tokens: int
+    loss: float
+    """What their passage was worth when it was taken; below 0: it should not stay."""
+
+
+def _group_steps(
+    trace: Trace,
+    passages: Sequence[Passage],
+    ranking: Sequence[tuple[int, float]],
+    governed: dict[int, tuple[int, ...]],
+) -> list[_Group]:
+    """Groups in the order in which they go: a header with the last of its steps to go."""
+    inner = trace.tokens.inner if trace.tokens else ()
+    going = list(reversed(ranking))
+    place = {i: position for position, (p, _) in enumerate(going) for i in passages[p].steps}
+    for header in sorted(governed, reverse=True):  # an inner header is settled before its outer one
+        place[header] = max(place[i] for i in governed[header])
+    members: list[list[int]] = [[] for _ in going]
+    for i in sorted(place):
+        members[place[i]].append(i)
+    return [
+        _Group(tuple(steps), sum(inner[i] for i in steps), loss)
+        for steps, (_, loss) in zip(members, going, strict=True)
+        if steps
+    ]
+
+
+def _drop_until(
+    groups: Sequence[_Group], excess: int, governed: dict[int, tuple[int, ...]]
+) -> list[_Group]:
+    """The groups that go until they cost as much as the excess, in order; never all.
+
+    The last of them is whichever of the next few suffices at the least loss: a long passage should
+    not go for the sake of a few tokens.
     """
-    dropped: list[tuple[int, ...]] = []
+    dropped: list[_Group] = []
     for g in range(len(groups) - 1):
-        if costs[g] >= excess:
-            gone = {i for group in dropped for i in group}
+        if groups[g].n_tokens >= excess:
+            gone = {i for group in dropped for i in group.steps}
             candidates = [
-                h
-                for h in range(g, min(g + _REACH, len(groups)))
-                if costs[h] >= excess and _leaves_headers(groups[h], gone, governed)
+                group
+                for group in groups[g : g + _REACH]
+                if group.n_tokens >= excess and _leaves_headers(group.steps, gone, governed)
             ]
-            return [*dropped, groups[min(candidates, key=lambda h: costs[h])]]
+            return [*dropped, min(candidates, key=lambda group: group.loss)]
         dropped.append(groups[g])
-        excess -= costs[g]
+        excess -= groups[g].n_tokens
     return dropped
 
 
 def _leaves_headers(
-    group: Sequence[int], gone: set[int], governed: dict[int, tuple[int, ...]]
+    steps: Sequence[int], gone: set[int], governed: dict[int, tuple[int, ...]]
 ) -> bool:
-    """Whether the headers law holds if this group goes next, though it is not next in line."""
-    going = gone.union(group)
-    return all(going.issuperset(governed.get(i, ())) for i in group)
-
-
-def _release_headers(
-    units: Sequence[tuple[int, ...]], governed: dict[int, tuple[int, ...]]
-) -> list[tuple[int, ...]]:
-    """Groups that keep the headers law: a header goes with the last of its steps to go."""
-    place = {step: position for position, unit in enumerate(units) for step in unit}
-    for header in sorted(governed, reverse=True):  # an inner header is settled before its outer one
-        place[header] = max(place[step] for step in governed[header])
-    groups: list[list[int]] = [[] for _ in units]
-    for step in sorted(place):
-        groups[place[step]].append(step)
-    return [tuple(group) for group in groups if group]
+    """Whether the headers law holds if these steps go next, though they are not next in line."""
+    going = gone.union(steps)
+    return all(going.issuperset(governed.get(i, ())) for i in steps)
 
 
 def _rank_passages(
     trace: Trace, passages: Sequence[Passage], governed: dict[int, tuple[int, ...]]
-) -> list[int]:
-    """Positions of all passages, the one most worth keeping first."""
+) -> list[tuple[int, float]]:
+    """Positions of all passages and what each adds, the one most worth keeping first."""
     reading = read_trace(trace, passages)
     factors = [0.0 if share >= DRAFT_SHARE else 1.0 - share for share in reading.draft_shares]
     for standing, others in find_grounds(reading, governed):
@@ -212,26 +227,30 @@ class _Greedy:
         self._shingles: set[int] = set()
         self._ground: set[int] = set()
 
-    def take_all(self) -> list[int]:
-        """All passages in the order in which they are taken; among equals the earlier first."""
-        heap = [(-self._worth(p), p) for p in range(len(self._profiles))]
+    def take_all(self) -> list[tuple[int, float]]:
+        """All passages as they are taken, with their worth then; among equals the earlier first."""
+        heap = [(-self._density(p), p) for p in range(len(self._profiles))]
         heapq.heapify(heap)
-        order: list[int] = []
+        order: list[tuple[int, float]] = []
         is_taken = [False] * len(self._profiles)
         while heap:
             _, p = heapq.heappop(heap)
             if is_taken[p]:
                 continue
-            entry = (-self._worth(p), p)
+            entry = (-self._density(p), p)
             if heap and entry > heap[0]:
                 heapq.heappush(heap, entry)
                 continue
             is_taken[p] = True
-            order.append(p)
+            order.append((p, self._worth(p)))
             for other in self._take(p):
                 if not is_taken[other]:
-                    heapq.heappush(heap, (-self._worth(other), other))
+                    heapq.heappush(heap, (-self._density(other), other))
         return order
+
+    def _density(self, p: int) -> float:
+        """Worth per token."""
+        return self._worth(p) / (self._profiles[p].n_tokens + _OVERHEAD_TOKENS)
 
     def _worth(self, p: int) -> float:
         profile = self._profiles[p]
@@ -246,7 +265,7 @@ class _Greedy:
         overlap = _share(profile.shingles, self._shingles)
         if len(profile.ground) > 3:  # a scrap shares two words with anything
             overlap = max(overlap, _share(profile.ground, self._ground))
-        return profile.factor * gain * (1.0 - overlap) / (profile.n_tokens + _OVERHEAD_TOKENS)
+        return profile.factor * gain * (1.0 - overlap)
 
     def _take(self, p: int) -> dict[int, None]:
         """Account for a passage; returns those worth more now, since it uses their names."""
