@@ -18,6 +18,7 @@ LineKind = Literal["strong", "weak", "neutral", "prose"]
 
 _MAX_LINE = 1000
 """Longer lines are data or prose; the parser never sees them."""
+_STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
 _QUOTED = re.compile(r"[\"'#]")
 _CONTRACTION = re.compile(r"(?<=\w\w)'(?:s|t|re|ve|m|ll|d)\b")
 _HEADING = re.compile(r"#{2,6}\s")
@@ -28,8 +29,9 @@ _WORD_PAIR = re.compile(r"\b([^\W\d]\w*)[ \t]+(?=([^\W\d]\w*))")
 _CODE_WORDS = frozenset(keyword.kwlist) | {"match", "case"}
 _C_FAMILY_WORDS = """
 auto bool boolean byte char const constexpr delete do double enum extends extern final float
-implements inline int long namespace new private protected public register short signed sizeof
-static struct switch template throw throws typedef typename unsigned using virtual void
+implements import inline int long namespace new package private protected public register short
+signed sizeof static struct switch template throw throws typedef typename unsigned using
+virtual void
 """
 _C_WORDS = frozenset(_C_FAMILY_WORDS.split())
 _ANY_WORDS = _CODE_WORDS | _C_WORDS
@@ -41,9 +43,9 @@ _C_LINE = re.compile(
     r"|(?:public|private|protected|static|class|struct|enum|namespace|interface|union)\b"
     r"[\w\s:<>,.]*\{"
     r"|[\w:<>,&*\s\[\].]+\([^()]*\)\s*(?:const|noexcept|override)?\s*\{"
-    r"|[^\s{].*[\w)\]\"'+-]\s*;(?:\s*\}+)?"
+    r"|[^\s{].*[\w)\]\"'+*-]\s*;(?:\s*\}+)?"
 )
-_C_SIGN = re.compile(r"[=(<]|\+\+|--|\b(?:return|break|continue)\b")
+_C_SIGN = re.compile(r"[=(<]|>>|\+\+|--|\b(?:return|break|continue)\b")
 _HEADER = re.compile(
     r"(?:async\s|if|for|while|with|def|class|elif|else|try|except|finally|match|case)\b"
 )
@@ -60,7 +62,6 @@ _STRONG = (
     ast.If,
     ast.With,
     ast.Try,
-    ast.Match,
     ast.AugAssign,
     ast.Return,
     ast.Raise,
@@ -190,9 +191,9 @@ def _classify_expression(value: ast.expr) -> LineKind:
 
 def opens_block(text: str) -> bool:
     """Whether a stripped line is shaped like a header of Python, `else:  # why` included."""
-    return _HEADER.match(text) is not None and (
-        text.endswith(":") or text.partition("#")[0].rstrip().endswith(":")
-    )
+    if _HEADER.match(text) is None:
+        return False
+    return text.endswith(":") or _STRING.sub("", text).partition("#")[0].rstrip().endswith(":")
 
 
 def parse_fragment(text: str) -> list[ast.stmt]:

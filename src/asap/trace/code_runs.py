@@ -9,8 +9,9 @@ as often a worked example as a program.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from asap.trace.code_lines import (
@@ -100,7 +101,7 @@ def classify_paragraph(text: str) -> LineKind:
         return "prose"
     if run.is_strong:
         return "strong"
-    return "weak" if any(line.kind == "weak" for line in lines[0]) else "neutral"
+    return "weak" if run.is_weak else "neutral"
 
 
 class _Run:
@@ -109,6 +110,7 @@ class _Run:
     def __init__(self, paragraphs: Sequence[str], lines: Sequence[list[_Line]], start: int) -> None:
         self.stop = start
         self.is_strong = False
+        self.is_weak = False
         self._paragraphs = paragraphs
         self._lines = lines
         self._open_headers: list[int] = []
@@ -121,14 +123,19 @@ class _Run:
         lines = self._lines[self.stop]
         headers = list(self._open_headers)
         if all(self._accept(line, follower) for line, follower in self._with_followers(lines)):
-            self.is_strong = self.is_strong or any(line.kind == "strong" for line in lines)
+            self._note(line.kind for line in lines)
             self.stop += 1
             return True
         self._open_headers = headers
         n_taken, kind = self._read_statement()
-        self.is_strong = self.is_strong or kind == "strong"
+        self._note([kind])
         self.stop += n_taken
         return n_taken > 0
+
+    def _note(self, kinds: Iterable[LineKind]) -> None:
+        for kind in kinds:
+            self.is_strong = self.is_strong or kind == "strong"
+            self.is_weak = self.is_weak or kind == "weak"
 
     def _with_followers(self, lines: list[_Line]) -> Iterator[tuple[_Line, _Line | None]]:
         following = self._lines[self.stop + 1][:1] if self.stop + 1 < len(self._lines) else []
@@ -175,23 +182,30 @@ class _Run:
 
 
 class _Balance:
-    """Open brackets and triple quotes of a text that is read piece by piece."""
+    """Open brackets and triple quotes of a text that is read paragraph by paragraph."""
 
     def __init__(self) -> None:
         self.is_open = False
-        self._n_brackets = 0
-        self._n_quotes = {quote: 0 for quote in _TRIPLE_QUOTES}
+        self._n_open = 0
+        self._n_quotes = (0, 0)
 
-    def read(self, text: str) -> None:
-        for quote in _TRIPLE_QUOTES:
-            self._n_quotes[quote] += text.count(quote)
-        code = _STRING.sub("", text)
-        self._n_brackets += sum(map(code.count, "([{")) - sum(map(code.count, ")]}"))
-        self.is_open = (
-            self._n_brackets > 0
-            or any(n % 2 for n in self._n_quotes.values())
-            or text.rstrip().endswith("\\")
-        )
+    def read(self, paragraph: str) -> None:
+        n_open, n_double, n_single, is_continued = _count_openings(paragraph)
+        self._n_open += n_open
+        self._n_quotes = (self._n_quotes[0] + n_double, self._n_quotes[1] + n_single)
+        self.is_open = self._n_open > 0 or is_continued or any(n % 2 for n in self._n_quotes)
+
+
+@lru_cache(maxsize=1024)
+def _count_openings(paragraph: str) -> tuple[int, int, int, bool]:
+    """Brackets left open, triple quotes of both kinds, and whether a backslash ends the last line.
+
+    Cached, since every unclosed bracket looks at the same paragraphs after it.
+    """
+    code = _STRING.sub("", paragraph)
+    n_open = sum(map(code.count, "([{")) - sum(map(code.count, ")]}"))
+    n_double, n_single = map(paragraph.count, _TRIPLE_QUOTES)
+    return n_open, n_double, n_single, paragraph.rstrip().endswith("\\")
 
 
 def _is_pseudo_header(line: _Line, follower: _Line | None) -> bool:

@@ -75,7 +75,7 @@ def parse_trace(
 
 
 def _drop_thinking(response: str) -> str:
-    """The answer of a response whose thinking stands in a field of its own: some servers give both."""
+    """The answer of a response; some servers give the thinking in it and in its own field."""
     split = _split_tagged(response)
     return response if isinstance(split, str) else split[1]
 

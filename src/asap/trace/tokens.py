@@ -76,14 +76,15 @@ def count_step_tokens(trace: Trace, token_starts: Sequence[int]) -> StepTokens:
     inner = [0] * len(trace.steps)
     last = [0] * len(trace.steps)
     step_index = 0
-    following = trace.steps[1].start if len(trace.steps) > 1 else len(trace.thinking)
-    for start, stop in zip(token_starts, [*token_starts[1:], len(trace.thinking)], strict=True):
-        while start >= following or (
-            start < following < stop and trace.thinking[start:following].isspace()
-        ):
+    n_following = len(trace.steps) - 1
+    stops = [*token_starts[1:], len(trace.thinking)]
+    for start, stop in zip(token_starts, stops, strict=False):
+        while step_index < n_following:
+            following = trace.steps[step_index + 1].start
+            is_before = stop <= following or not trace.thinking[start:following].isspace()
+            if start < following and is_before:
+                break
             step_index += 1
-            is_last = step_index + 1 == len(trace.steps)
-            following = len(trace.thinking) if is_last else trace.steps[step_index + 1].start
         inner[step_index] += 1
         last[step_index] += start < trace.steps[step_index].end
     return StepTokens(len(token_starts), tuple(inner), tuple(last))
