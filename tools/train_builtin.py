@@ -17,16 +17,19 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+Ids = npt.NDArray[np.uint16]
 
 # Share of the windows drawn from each source: Codeforces traces are what the tool is mostly used
 # on, the CRUXEval ones are the only ones with a question.
@@ -83,12 +86,12 @@ def train_tokenizer(texts: list[str], vocab_size: int) -> PreTrainedTokenizerFas
     bpe.post_processor = processors.TemplateProcessing(
         single=f"{END} $A", special_tokens=[(END, 0)]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe, bos_token=END, eos_token=END, pad_token=END, model_max_length=LONG
     )
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> np.ndarray:
+def encode(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> Ids:
     """All documents as one stream of ids, each opened by the begin-of-text token."""
     ids: list[int] = []
     for start in range(0, len(documents), 64):
@@ -97,7 +100,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> np.ndarr
     return np.array(ids, dtype=np.uint16)
 
 
-def plant_copies(window: np.ndarray, rng: random.Random) -> np.ndarray:
+def plant_copies(window: Ids, rng: random.Random) -> Ids:
     """Overwrite up to four stretches of the window with copies of earlier ones, from any token."""
     window = window.copy()
     for _ in range(rng.randint(1, 4)):
@@ -108,9 +111,7 @@ def plant_copies(window: np.ndarray, rng: random.Random) -> np.ndarray:
     return window
 
 
-def windows(
-    streams: dict[str, np.ndarray], length: int, rng: random.Random
-) -> Iterator[np.ndarray]:
+def windows(streams: dict[str, Ids], length: int, rng: random.Random) -> Iterator[Ids]:
     """Endless windows of `length` + 1 ids, drawn from the sources in their shares."""
     names = list(streams)
     while True:
@@ -122,7 +123,8 @@ def windows(
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Hidden matrices (for Muon) and everything else (for AdamW)."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         is_hidden_matrix = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
         (matrices if is_hidden_matrix else rest).append(parameter)
@@ -145,7 +147,99 @@ def bits_per_character(
     return bits / characters
 
 
-def main() -> None:
+def make_model(args: argparse.Namespace) -> LlamaForCausalLM:
+    """A Llama of the size asked for, with random weights and tied embeddings."""
+    n_heads = args.hidden_size // 64
+    config = LlamaConfig(
+        vocab_size=args.vocab_size,
+        hidden_size=args.hidden_size,
+        num_hidden_layers=args.layers,
+        num_attention_heads=n_heads,
+        num_key_value_heads=n_heads,
+        intermediate_size=args.hidden_size * 8 // 3 // 32 * 32,
+        max_position_embeddings=LONG,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+    model: LlamaForCausalLM = LlamaForCausalLM(config).to(args.device)
+    return model
+
+
+class Log:
+    """One JSON object a line, and the clock of the run."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf-8")
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the training began."""
+        return time.monotonic() - self.started
+
+    def write(self, **entry: Any) -> None:
+        """Add a line."""
+        print(json.dumps(entry), file=self.file, flush=True)
+
+
+def train(
+    args: argparse.Namespace,
+    model: LlamaForCausalLM,
+    streams: dict[str, Ids],
+    log: Log,
+    save: Callable[[int], None],
+) -> int:
+    """Train for `args.minutes`, saving every `args.checkpoint_minutes`; returns the steps made."""
+    rng = random.Random(args.seed)
+    matrices, rest = split_parameters(model)
+    optimizers: list[tuple[torch.optim.Optimizer, float]] = [
+        (torch.optim.Muon(matrices, momentum=0.95, weight_decay=0.0), args.muon_rate),
+        (torch.optim.AdamW(rest, betas=(0.9, 0.95), weight_decay=0.0), args.adam_rate),
+    ]
+
+    def loss_of(ids: Tensor) -> Tensor:
+        with torch.autocast(args.device, torch.bfloat16):
+            logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+        return functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
+
+    compiled = torch.compile(loss_of, dynamic=False)
+    batches = {length: windows(streams, length, rng) for length in (SHORT, LONG)}
+    step = tokens = 0
+    recent = last_checkpoint = 0.0
+    while (progress := log.seconds / (60 * args.minutes)) < 1.0:
+        length = LONG if progress >= LONG_CONTEXT_FROM else SHORT
+        n_windows = max(1, args.batch_tokens // length)
+        batch = np.stack([next(batches[length]) for _ in range(n_windows)]).astype(np.int64)
+        loss = compiled(torch.from_numpy(batch).to(args.device))
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scale = min(1.0, (step + 1) / 30) * min(1.0, (1.0 - progress) / (1.0 - DECAY_FROM))
+        for optimizer, rate in optimizers:
+            optimizer.param_groups[0]["lr"] = rate * scale
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        step += 1
+        tokens += batch.size
+        recent = loss.item() if step == 1 else 0.95 * recent + 0.05 * loss.item()
+        if step % 20 == 0:
+            log.write(
+                step=step,
+                tokens=tokens,
+                seconds=round(log.seconds),
+                loss=round(recent, 4),
+                scale=round(scale, 4),
+            )
+        if log.seconds - last_checkpoint > 60 * args.checkpoint_minutes:
+            save(step)
+            last_checkpoint = log.seconds
+    return step
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -161,8 +255,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint-minutes", type=float, default=10.0)
-    args = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    """Tokenizer, streams, model, training, weights in bf16."""
+    args = parse_arguments()
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
     documents = {source: read_documents(args.data, source, "train") for source in SOURCES}
@@ -172,100 +270,26 @@ def main() -> None:
     for source, texts in documents.items():
         rng.shuffle(texts)
         streams[source] = encode(tokenizer, texts)
-    dev = [
-        document
-        for source in list(SOURCES)[:2]
-        for document in read_documents(args.data, source, "dev")[:8]
-    ]
+    with_dev = [source for source in SOURCES if source != "r1-code-reasoning"]
+    dev = [text for source in with_dev for text in read_documents(args.data, source, "dev")[:8]]
 
-    config = LlamaConfig(
-        vocab_size=args.vocab_size,
-        hidden_size=args.hidden_size,
-        num_hidden_layers=args.layers,
-        num_attention_heads=args.hidden_size // 64,
-        num_key_value_heads=args.hidden_size // 64,
-        intermediate_size=args.hidden_size * 8 // 3 // 32 * 32,
-        max_position_embeddings=LONG,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
-        tie_word_embeddings=True,
-        bos_token_id=0,
-        eos_token_id=0,
-        pad_token_id=0,
-    )
-    model = LlamaForCausalLM(config).to(args.device)
-    matrices, rest = split_parameters(model)
-    optimizers = [
-        torch.optim.Muon(
-            matrices, lr=args.muon_rate, momentum=0.95, weight_decay=0.0, adjust_lr_fn="original"
-        ),
-        torch.optim.AdamW(rest, lr=args.adam_rate, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
-    rates = [args.muon_rate, args.adam_rate]
-
-    def loss_of(ids: Tensor) -> Tensor:
-        with torch.autocast(args.device, torch.bfloat16):
-            logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-        return functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
-
-    compiled = torch.compile(loss_of, dynamic=False)
+    model = make_model(args)
     args.output.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(args.output)
-    log = (args.output / "training-log.jsonl").open("w", encoding="utf-8")
-    size = sum(parameter.numel() for parameter in model.parameters())
-    counts = {source: len(stream) for source, stream in streams.items()}
-    settings = {
-        key: str(value) for key, value in vars(args).items() if key not in ("data", "output")
-    }
-    print(
-        json.dumps({"parameters": size, "stream_tokens": counts, **settings}), file=log, flush=True
+    log = Log(args.output / "training-log.jsonl")
+    log.write(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        stream_tokens={source: len(stream) for source, stream in streams.items()},
+        settings={k: str(v) for k, v in vars(args).items() if k not in ("data", "output")},
     )
 
-    sources = {length: windows(streams, length, rng) for length in (SHORT, LONG)}
-    started = last_checkpoint = time.monotonic()
-    step = tokens = 0
-    recent = 0.0
-    while (progress := (time.monotonic() - started) / (60 * args.minutes)) < 1.0:
-        length = LONG if progress >= LONG_CONTEXT_FROM else SHORT
-        batch = np.stack(
-            [next(sources[length]) for _ in range(max(1, args.batch_tokens // length))]
-        )
-        loss = compiled(torch.from_numpy(batch.astype(np.int64)).to(args.device))
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        scale = min(1.0, (step + 1) / 30) * min(1.0, (1.0 - progress) / (1.0 - DECAY_FROM))
-        for optimizer, rate in zip(optimizers, rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * scale
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        step += 1
-        tokens += batch.size
-        recent = loss.item() if step == 1 else 0.95 * recent + 0.05 * loss.item()
-        if step % 20 == 0:
-            seconds = round(time.monotonic() - started)
-            entry = {
-                "step": step,
-                "tokens": tokens,
-                "seconds": seconds,
-                "loss": round(recent, 4),
-                "scale": round(scale, 4),
-            }
-            print(json.dumps(entry), file=log, flush=True)
-        if time.monotonic() - last_checkpoint > 60 * args.checkpoint_minutes:
-            entry = {
-                "step": step,
-                "dev_bits_per_character": bits_per_character(model, tokenizer, dev, args.device),
-            }
-            print(json.dumps(entry), file=log, flush=True)
-            model.save_pretrained(args.output)
-            last_checkpoint = time.monotonic()
+    def save(step: int) -> None:
+        bits = bits_per_character(model, tokenizer, dev, args.device)
+        log.write(step=step, dev_bits_per_character=bits)
+        model.save_pretrained(args.output)
 
-    final = bits_per_character(model, tokenizer, dev, args.device)
-    print(
-        json.dumps({"step": step, "tokens": tokens, "dev_bits_per_character": final}),
-        file=log,
-        flush=True,
-    )
-    model.to(torch.bfloat16).save_pretrained(args.output)
+    save(train(args, model, streams, log, save))
+    torch.nn.Module.to(model, torch.bfloat16).save_pretrained(args.output)
 
 
 if __name__ == "__main__":
