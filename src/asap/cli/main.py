@@ -6,10 +6,12 @@ else is a defect and keeps its traceback. Results go to stdout, everything else 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -61,10 +63,29 @@ def root(
     )
 
 
-app.command("prune")(prune.prune)
-app.command("score")(score.score)
-app.command("show")(show.show)
-app.command("doctor")(doctor.doctor)
+def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb with asap's own ends for an interrupt and for a pipe that was closed: typer would make
+    others of them, and wait for the shards in flight first.
+    """
+
+    @functools.wraps(verb)
+    def run(*args: Any, **values: Any) -> None:
+        try:
+            verb(*args, **values)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            _leave_at_once("the same command goes on from here" if verb is prune.prune else "")
+        except BrokenPipeError:
+            # The reader of a pipe has gone (`asap show … | head`): nothing is wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return run
+
+
+app.command("prune")(_guarded(prune.prune))
+app.command("score")(_guarded(score.score))
+app.command("show")(_guarded(show.show))
+app.command("doctor")(_guarded(doctor.doctor))
 
 
 def main() -> None:
@@ -77,19 +98,11 @@ def main() -> None:
     except RunStopped as error:
         print(f"asap: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        _leave_at_once()
-    except BrokenPipeError:
-        # The reader of a pipe has gone (`asap show … | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
-def _leave_at_once() -> None:
-    """Do not wait for the shards in flight: what is finished stands, the rest is done by the same
-    command.
-    """
-    print("asap: interrupted; the same command goes on from here", file=sys.stderr, flush=True)
+def _leave_at_once(advice: str) -> None:
+    """End without waiting for the shards in flight: what is finished stands."""
+    print("asap: interrupted" + (f"; {advice}" if advice else ""), file=sys.stderr, flush=True)
     os._exit(130)
 
 

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from asap.chat import Chat, OpenAIChat
+from asap.chat import Chat
 from asap.run import Progress
 
 
@@ -26,22 +26,24 @@ class RunBar:
 
     Args:
         total: rows to come, where that is known.
-        is_quiet: never show it.
+        is_quiet: never show it, and say nothing.
+        verb: what is being done.
     """
 
-    def __init__(self, total: int | None, is_quiet: bool = False) -> None:
+    def __init__(self, total: int | None, is_quiet: bool = False, verb: str = "pruning") -> None:
         console = Console(stderr=True)
         self._bar = Bar(
-            TextColumn("pruning"),
+            TextColumn(verb),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("rows · {task.fields[tokens]}"),
+            TextColumn("rows{task.fields[tokens]}"),
             TimeElapsedColumn(),
             TextColumn("· left"),
             TimeRemainingColumn(),
             console=console,
             disable=is_quiet or not console.is_terminal,
         )
+        self._is_quiet = is_quiet
         self._task = self._bar.add_task("", total=total, tokens="")
         self._before = self._after = 0
         self._lock = threading.Lock()
@@ -58,15 +60,21 @@ class RunBar:
     ) -> None:
         self._bar.stop()
 
+    def say(self, *lines: str) -> None:
+        """Print lines on stderr, above the bar where there is one."""
+        for line in () if self._is_quiet else lines:
+            self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def advance(self, step: Progress, chat: Chat | None = None) -> None:
         """Add what one batch has done."""
         with self._lock:
             self._before += step.tokens_before
             self._after += step.tokens_after
-            text = f"{_short(self._before)} → {_short(self._after)} tokens"
-        if isinstance(chat, OpenAIChat):
-            used = chat.usage.prompt_tokens + chat.usage.completion_tokens
-            text += f" · LLM {_short(used)} tokens"
+            text = ""
+            if self._before:
+                text = f" · {_short(self._before)} → {_short(self._after)} tokens"
+        if chat is not None:
+            text += f" · LLM {_short(chat.usage.total_tokens)} tokens"
         self._bar.update(self._task, advance=step.n_rows, tokens=text)
 
 

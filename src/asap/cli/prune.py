@@ -14,7 +14,7 @@ from rich.table import Table
 from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import RunBar
-from asap.corpus import Columns, open_corpus
+from asap.corpus import Columns, Corpus, open_corpus
 from asap.run import RunResult, load_recipe, open_tools, prune_corpus, shipped_recipes
 
 
@@ -79,11 +79,7 @@ def prune(
         question_template,
     )
     corpus = open_corpus(inputs, columns, chosen.require)
-    is_quiet = logging.getLogger().isEnabledFor(logging.WARNING) is False
-    if not is_quiet:
-        Console(stderr=True).print(
-            f"input: {corpus.layout.describe()}", highlight=False, soft_wrap=True
-        )
+    is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     limits = ChatLimits(
         concurrency=llm_concurrency,
         timeout_s=llm_timeout_s,
@@ -98,8 +94,9 @@ def prune(
             chosen,
             tools,
             limit=limit,
-            keep_columns=keep_columns.split(",") if keep_columns else (),
+            keep_columns=[name.strip() for name in keep_columns.split(",")] if keep_columns else (),
             max_excluded=max_excluded,
+            on_open=lambda is_resumed: bar.say(*_describe(corpus, is_resumed)),
             on_progress=lambda step: bar.advance(step, tools.chat),
         )
     if as_json:
@@ -107,6 +104,12 @@ def prune(
         print(json.dumps({"output": str(output), "seconds": round(result.seconds, 3), **summary}))
     else:
         print_summary(result)
+
+
+def _describe(corpus: Corpus, is_resumed: bool) -> list[str]:
+    """What was recognised, before the work begins."""
+    lines = [f"input: {corpus.layout.describe()}"]
+    return [*lines, "going on with the run in this folder"] if is_resumed else lines
 
 
 def print_summary(result: RunResult) -> None:
@@ -134,6 +137,14 @@ def print_summary(result: RunResult) -> None:
     ):
         if count:
             console.print(f"note: {count:,} {what}", highlight=False, soft_wrap=True)
+    if result.llm is not None:
+        used = result.llm
+        console.print(
+            f"LLM: {used.requests:,} requests, {used.cached:,} replies at hand, "
+            f"{used.prompt_tokens:,} tokens read, {used.completion_tokens:,} written",
+            highlight=False,
+            soft_wrap=True,
+        )
     stages = " · ".join(f"{name} {value:.1f} s" for name, value in result.seconds_by_stage.items())
     console.print(f"time: {result.seconds:.1f} s ({stages})", highlight=False, soft_wrap=True)
     console.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,11 +41,10 @@ def score(
         question_column, response_column, reasoning_column, None, id_column, question_template
     )
     corpus = open_corpus(inputs, columns, "nothing")
-    Console(stderr=True).print(
-        f"input: {corpus.layout.describe()}", highlight=False, soft_wrap=True
-    )
+    is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     scorer = load_scorer(recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context)
-    with RunBar(limit or corpus.n_rows_hint) as bar:
+    with RunBar(limit or corpus.n_rows_hint, is_quiet, "scoring") as bar:
+        bar.say(f"input: {corpus.layout.describe()}")
         counts = score_corpus(
             corpus,
             output,

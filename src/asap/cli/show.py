@@ -34,13 +34,13 @@ def show(
 
       asap show pruned --row 3 | less -R
     """
-    read_report(run, kind="prune")
+    report = read_report(run, kind="prune")
     ledger = Ledger(run)
     if id is None and row is None:
         _list_rows(ledger)
         return
-    found = find_row(ledger, id, row)
-    _print_trace(found)
+    has_reply_wording = report.get("identity", {}).get("recipe.wording") == "reply"
+    _print_trace(find_row(ledger, id, row), has_reply_wording)
 
 
 def find_row(ledger: Ledger, id: str | None, row: int | None) -> dict[str, Any]:
@@ -72,27 +72,39 @@ def _list_rows(ledger: Ledger) -> None:
     console.print(table)
 
 
-def _print_trace(record: dict[str, Any]) -> None:
+def _print_trace(record: dict[str, Any], has_reply_wording: bool) -> None:
     console = Console()
     console.rule(Text(f"row {record['row']} · {record['id']}"))
-    if record["outcome"] == "excluded":
-        console.print(Text(f"excluded: {record['reason']} {record['detail'] or ''}"))
-        return
     if record["question"]:
         console.print(Text(record["question"].strip()), style="dim")
         console.rule("thinking")
-    if record["steps"] is None:
-        console.print(Text(record["rewritten"] or ""))
-    else:
-        console.print(_steps(record))
-    console.rule("answer")
-    console.print(Text(record["answer"] or ""))
-    console.rule()
-    console.print(_legend(record))
+    if record["steps"] is not None:
+        console.print(_steps(record, has_reply_wording))
+    elif record["thinking"] is not None:
+        console.print(Text(record["rewritten"] or record["thinking"]))
+    if record["answer"] is not None:
+        console.rule("answer")
+        console.print(Text(record["answer"]))
+        console.rule()
+    console.print(_verdict(record))
 
 
-def _steps(record: dict[str, Any]) -> Table:
-    subject = _subject(record)
+def _verdict(record: dict[str, Any]) -> Text:
+    """The lines at the end: what happened to the row."""
+    if record["outcome"] == "excluded":
+        detail = f" ({record['detail']})" if record["detail"] else ""
+        return Text(f"excluded: {record['reason']}{detail}")
+    stage1 = record["stage1"]
+    how = f"stage 1: {stage1['mode']}"
+    if stage1["failure"]:
+        how += f", because the LLM's pruning failed ({stage1['failure']})"
+    elif stage1["prompt_version"]:
+        how += f", attempt {stage1['attempts']}, prompt {stage1['prompt_version']}"
+    return _legend(record).append(f"; {how}")
+
+
+def _steps(record: dict[str, Any], has_reply_wording: bool) -> Table:
+    subject = _subject(record, has_reply_wording)
     table = Table(box=None, show_header=True, padding=(0, 1), expand=True)
     table.add_column("")
     table.add_column("step", justify="right")
@@ -106,10 +118,10 @@ def _steps(record: dict[str, Any]) -> Table:
     return table
 
 
-def _subject(record: dict[str, Any]) -> str:
-    """The text that the spans index: the reply, where its wording was kept."""
-    text = record["rewritten"] if record["rewritten"] is not None else record["thinking"]
-    return str(text)
+def _subject(record: dict[str, Any], has_reply_wording: bool) -> str:
+    """What the spans index: the reply where its wording is used, unless stage 1 fell back."""
+    is_reply = has_reply_wording and record["stage1"]["mode"] == "rewrite"
+    return str(record["reply"] if is_reply else record["thinking"])
 
 
 def _legend(record: dict[str, Any]) -> Text:
@@ -117,9 +129,9 @@ def _legend(record: dict[str, Any]) -> Text:
     steps = record["steps"] or []
     for fate, (sign, words, style) in _FATES.items():
         count = sum(step["fate"] == fate for step in steps)
-        legend.append(f"[{sign}] {words}: {count} steps   ", style)
-    legend.append(f"tokens {_count(record['tokens_before'])} → {_count(record['tokens_after'])}")
-    return legend
+        legend.append(f"[{sign}] {count} {words}   ", style)
+    before, after = _count(record["tokens_before"]), _count(record["tokens_after"])
+    return legend.append(f"\n{len(steps)} steps, tokens {before} → {after}")
 
 
 def _count(value: int | None) -> str:

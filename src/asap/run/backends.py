@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from asap.chat import Chat, ChatLimits, OpenAIChat, ReplayChat, ReplyCache
@@ -39,8 +39,10 @@ def open_tools(
         MissingExtraError: an optional dependency is not installed.
         RecipeError: stage 1 asks an LLM and none is named.
     """
-    chat = _open_chat(recipe, limits or ChatLimits()) if recipe.needs_chat else None
-    try:
+    with ExitStack() as stack:
+        chat = None
+        if recipe.needs_chat:
+            chat = _open_chat(recipe, limits or ChatLimits(), stack)
         counter = load_counter(recipe.tokenizer or recipe.scorer)
         scorer = None
         if recipe.needs_scorer:
@@ -48,19 +50,18 @@ def open_tools(
                 recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context
             )
         yield Tools(counter, scorer, chat)
-    finally:
-        if isinstance(chat, OpenAIChat):
-            chat.close()
 
 
-def _open_chat(recipe: Recipe, limits: ChatLimits) -> Chat:
+def _open_chat(recipe: Recipe, limits: ChatLimits, stack: ExitStack) -> Chat:
     url = recipe.llm_url or ""
     if url.startswith(REPLAY):
-        return ReplayChat(Path(url.removeprefix(REPLAY)))
+        return stack.enter_context(ReplayChat(Path(url.removeprefix(REPLAY))))
     if not recipe.llm:
         raise RecipeError(
             f"stage1 '{recipe.stage1}' asks an LLM: name it with --llm MODEL --llm-url URL "
             "(or --llm-url replay:FILE), or use --stage1 extract, which needs none"
         )
-    cache = ReplyCache(cache_folder() / "replies.sqlite")
-    return OpenAIChat(recipe.llm, base_url=url or None, limits=limits, cache=cache)
+    cache = stack.enter_context(ReplyCache(cache_folder() / "replies.sqlite"))
+    return stack.enter_context(
+        OpenAIChat(recipe.llm, base_url=url or None, limits=limits, cache=cache)
+    )

@@ -30,9 +30,9 @@ Licence: passed on from the input's card where it has one; yours to check.
 | | before | after stage 1 | after |
 |---|---:|---:|---:|
 | rows | {summary.rows_in:,} | | {summary.rows_out:,} |
-| tokens of thinking | {summary.tokens_before:,} | {summary.tokens_after_stage1:,} |
-{summary.tokens_after:,} | | steps | {summary.steps_before:,} | {summary.steps_after_stage1:,} |
-{summary.steps_after:,} |
+{_counts(summary)}
+
+Tokens and steps are those of the rows that were kept.
 
 | excluded because | rows |
 |---|---:|
@@ -46,6 +46,16 @@ recipe:
 {recipe.to_yaml()}```
 """
     ledger.write_text("README.md", text)
+
+
+def _counts(summary: Summary) -> str:
+    """Two rows of the table."""
+    s = summary
+    rows = (
+        ("tokens of thinking", s.tokens_before, s.tokens_after_stage1, s.tokens_after),
+        ("steps", s.steps_before, s.steps_after_stage1, s.steps_after),
+    )
+    return "\n".join(f"| {name} | {a:,} | {b:,} | {c:,} |" for name, a, b, c in rows)
 
 
 def _sources(corpus: Corpus) -> str:

@@ -129,9 +129,12 @@ class Ledger:
         there = read_report(self.folder, kind="prune").get("identity", {})
         for key in [*identity, *there]:
             if there.get(key) != identity.get(key):
+                values = f"{_say(there.get(key))} there and {_say(identity.get(key))} here"
+                difference = (
+                    "the input's content differs" if key == "input" else f"{key} is {values}"
+                )
                 raise RunFolderError(
-                    f"{self.folder} holds another run: {key} is {there.get(key)!r} there and "
-                    f"{identity.get(key)!r} here; name another --output"
+                    f"{self.folder} holds another run: {difference}; name another --output"
                 )
 
     def is_finished(self, shard: int) -> bool:
@@ -216,6 +219,10 @@ def read_report(folder: Path, kind: str | None = None) -> dict[str, Any]:
     if kind is not None and report["kind"] != kind:
         raise RunFolderError(f"{folder} is a run of kind '{report['kind']}', not '{kind}'")
     return report
+
+
+def _say(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _rename_durably(temporary: Path, path: Path) -> None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import itertools
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from asap.chat import Usage
 from asap.corpus import Corpus, Row
-from asap.errors import TooManyExcluded
+from asap.errors import InputError, TooManyExcluded
 from asap.prune import METHODS, Tools
 from asap.run.card import write_card
-from asap.run.ledger import Ledger
+from asap.run.ledger import DATA, Ledger
 from asap.run.pipeline import Pipeline, Progress
 from asap.run.recipe import Recipe
 from asap.run.summary import Summary, summarise
@@ -30,6 +32,8 @@ SHARDS_IN_FLIGHT = 2
 # Rows that a method sees at once where no LLM is asked: enough to fill an accelerator, few enough
 # for a live bar.
 SCORING_BATCH_ROWS = 16
+# How many rows are looked at to see which columns the input has.
+SAMPLE_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class RunResult:
     is_resumed: bool
     seconds: float
     seconds_by_stage: dict[str, float]
+    llm: Usage | None
+    """What this call asked of the LLM; None where none was used."""
+
+
+class _Stopped(Exception):
+    """Ends a shard in flight after another one failed or the run was interrupted."""
 
 
 def prune_corpus(
@@ -53,6 +63,7 @@ def prune_corpus(
     keep_columns: Sequence[str] = (),
     max_excluded: float = 0.1,
     shard_rows: int = SHARD_ROWS,
+    on_open: Callable[[bool], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> RunResult:
     """Prune a corpus into a run folder, or finish a run that was interrupted there.
@@ -66,15 +77,19 @@ def prune_corpus(
         keep_columns: columns of the input to carry into `data/`.
         max_excluded: share of excluded rows above which the finished run counts as failed.
         shard_rows: rows per shard.
+        on_open: called once the folder is known to be this run's, with whether it is a resume.
         on_progress: called after each batch and, on a resume, once with what is finished.
 
     Raises:
+        InputError: a column to keep does not exist, or `data/` has one of that name itself.
         RunFolderError: `output` holds something else.
         RunStopped: the run stopped on purpose; `TooManyExcluded` comes after everything is written.
     """
     started = time.perf_counter()
+    _check_columns(corpus, keep_columns)
     ledger = Ledger(output)
     is_resumed = ledger.open(_identity(corpus, recipe, tools, limit, keep_columns, shard_rows))
+    on_open(is_resumed)
     ledger.write_text("recipe.yaml", recipe.to_yaml())
     pipeline = Pipeline(
         METHODS[recipe.method](recipe.options),
@@ -84,12 +99,11 @@ def prune_corpus(
         shard_rows if recipe.needs_chat else min(shard_rows, SCORING_BATCH_ROWS),
         tuple(keep_columns),
     )
-    with ThreadPoolExecutor(SHARDS_IN_FLIGHT) as pool:
-        _run_shards(pool, corpus, ledger, pipeline, limit, shard_rows, on_progress)
+    _run_shards(corpus, ledger, pipeline, limit, shard_rows, on_progress)
     ledger.write_excluded()
     summary = summarise(ledger, recipe.budget_tokens)
     seconds = time.perf_counter() - started
-    stages = {name: round(value, 3) for name, value in sorted(tools.clock.seconds.items())}
+    stages = {name: round(value, 3) for name, value in tools.clock.seconds.items()}
     write_card(ledger, corpus, recipe, summary)
     ledger.write_report(
         {
@@ -98,11 +112,13 @@ def prune_corpus(
             "layout": corpus.layout.describe(),
             "files": list(corpus.files),
             "counts": summary.to_dict(),
+            "llm": {**asdict(tools.chat.usage), "model": tools.chat.model} if tools.chat else None,
             "versions": _versions(),
             "timings": {"finished": _now(), "seconds": round(seconds, 3), "by_stage_s": stages},
         }
     )
-    result = RunResult(output, summary, is_resumed, seconds, stages)
+    llm = tools.chat.usage if tools.chat else None
+    result = RunResult(output, summary, is_resumed, seconds, stages, llm)
     if summary.rows_excluded > max_excluded * summary.rows_in:
         reasons = ", ".join(f"{name} {count}" for name, count in summary.excluded_by_reason.items())
         raise TooManyExcluded(
@@ -112,8 +128,22 @@ def prune_corpus(
     return result
 
 
+def _check_columns(corpus: Corpus, keep_columns: Sequence[str]) -> None:
+    """Refuse columns that the head of the input does not have, before anything is written."""
+    if not keep_columns:
+        return
+    for column in keep_columns:
+        if column in DATA.names or list(keep_columns).count(column) > 1:
+            raise InputError(f"--keep-columns: data/ has a column '{column}' already")
+    head = itertools.islice(corpus.rows(), SAMPLE_ROWS)
+    known = sorted({name for row in head for name in row.columns})
+    for column in keep_columns:
+        if column not in known:
+            there = ", ".join(f"'{name}'" for name in known)
+            raise InputError(f"there is no column '{column}' (--keep-columns); there are {there}")
+
+
 def _run_shards(
-    pool: ThreadPoolExecutor,
     corpus: Corpus,
     ledger: Ledger,
     pipeline: Pipeline,
@@ -121,11 +151,23 @@ def _run_shards(
     shard_rows: int,
     on_progress: Callable[[Progress], None],
 ) -> None:
-    """Keep the pool busy, holding no more than the shards in flight and the next one in memory."""
+    """Keep the pool busy, holding no more than the shards in flight and the next one in memory.
+
+    An error or an interrupt does not wait for the shards in flight: they end after their batch,
+    unwritten.
+    """
     running: set[Future[None]] = set()
+    has_stopped = threading.Event()
+
+    def report(step: Progress) -> None:
+        if has_stopped.is_set():
+            raise _Stopped
+        on_progress(step)
+
+    pool = ThreadPoolExecutor(SHARDS_IN_FLIGHT)
     try:
-        for shard, rows in _missing_shards(corpus, ledger, limit, shard_rows, on_progress):
-            running.add(pool.submit(_prune_shard, shard, rows, ledger, pipeline, on_progress))
+        for shard, rows in _missing_shards(corpus, ledger, limit, shard_rows, report):
+            running.add(pool.submit(_prune_shard, shard, rows, ledger, pipeline, report))
             if len(running) > SHARDS_IN_FLIGHT:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -133,8 +175,10 @@ def _run_shards(
         for future in running:
             future.result()
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
+        has_stopped.set()
         raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _prune_shard(

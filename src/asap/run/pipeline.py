@@ -164,6 +164,9 @@ def _evidence(row: Row, trace: Trace | None, outcome: Outcome) -> dict[str, Any]
         n_stage1 = min(selection.n_stage1, selection.n_removed)
         tokens = outcome.subject.tokens
         assert tokens is not None
+        if trace is not None and outcome.subject.thinking != trace.thinking:
+            # The reply's wording is used: what the spans index, without the reply's wrapping.
+            record["reply"] = outcome.subject.thinking
         record.update(
             steps=_steps(outcome),
             removal_order=selection.removal_order,

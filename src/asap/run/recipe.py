@@ -22,7 +22,9 @@ from asap.trace import Budget
 class Recipe(BaseModel):
     """The fields of a prune recipe."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
     method: str = "asap"
     """The pruning method, a name of the method table."""
@@ -102,6 +104,8 @@ class Recipe(BaseModel):
             raise ValueError("budget_tokens and ratio exclude each other")
         if self.wording == "reply" and self.stage1 != "rewrite":
             raise ValueError("wording 'reply' needs stage1 'rewrite'")
+        if self.llm_url is not None and "@" in self.llm_url.partition("://")[2].partition("/")[0]:
+            raise ValueError("llm_url holds a password: keys come from the environment alone")
         return self
 
     @property

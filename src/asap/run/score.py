@@ -106,12 +106,15 @@ def _open_writer(output: Path) -> Iterator[Callable[[list[dict[str, Any]]], None
     if not output.parent.is_dir():
         raise InputError(f"--output {output}: there is no folder {output.parent}")
     temporary = output.with_name(output.name + ".tmp")
-    if output.suffix == ".parquet":
-        with pq.ParquetWriter(temporary, SCORES, compression="zstd") as writer:
-            yield lambda records: writer.write_table(pa.Table.from_pylist(records, SCORES))
-    else:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            yield lambda records: file.writelines(
-                json.dumps(record, ensure_ascii=False) + "\n" for record in records
-            )
-    os.replace(temporary, output)
+    try:
+        if output.suffix == ".parquet":
+            with pq.ParquetWriter(temporary, SCORES, compression="zstd") as writer:
+                yield lambda records: writer.write_table(pa.Table.from_pylist(records, SCORES))
+        else:
+            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+                yield lambda records: file.writelines(
+                    json.dumps(record, ensure_ascii=False) + "\n" for record in records
+                )
+        os.replace(temporary, output)
+    finally:
+        temporary.unlink(missing_ok=True)
