@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +50,85 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("ASAP_REAL_DATA is not set")
     return Path(folder)
+
+
+_WORDS = (
+    "sum list number index loop value first next last check array count total even odd left right "
+    "pair sort stack string digit prime carry limit window answer input output case edge".split()
+)
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., list[dict[str, Any]]]:
+    """Makes rows of the layout prompt + generation: R1-like, all different, the same for one seed."""
+
+    def make(n_rows: int, seed: int = 0, n_steps: int = 9) -> list[dict[str, Any]]:
+        source = random.Random(seed)
+
+        def sentence() -> str:
+            words = " ".join(source.choices(_WORDS, k=source.randint(4, 12)))
+            return f"{words.capitalize()} {source.randint(0, 999)}."
+
+        rows = []
+        for row in range(n_rows):
+            steps = [sentence() for _ in range(n_steps + source.randint(0, 4))]
+            steps.insert(3, f"```python\ntotal_{row} = sum(a)\n\nprint(total_{row})\n```")
+            steps.insert(5, "Wait, let me check the first example again.")
+            thinking = "\n\n".join(steps)
+            answer = f"```python\ntotal_{row} = sum(a)\nprint(total_{row})\n```"
+            generation = f"<think>\n{thinking}\n</think>\n\n{answer}"
+            rows.append({"id": f"t-{row}", "prompt": sentence(), "generation": generation})
+        return rows
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_jsonl() -> Callable[..., Path]:
+    """Writes rows as JSON lines; a row that is text is written as it is."""
+
+    def write(path: Path, rows: Sequence[dict[str, Any] | str]) -> Path:
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random Llama of some ten thousand parameters and a byte-level tokenizer."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|begin|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_WORDS, trainer)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=1024,
+        initializer_range=0.5,
+        pad_token_id=None,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    LlamaForCausalLM(config).save_pretrained(folder)
+    bos = "<|begin|>"
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=bos, eos_token=bos)
+    fast.save_pretrained(folder)
+    return folder
