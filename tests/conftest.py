@@ -52,15 +52,13 @@ def real_data() -> Path:
     return Path(folder)
 
 
-_WORDS = (
-    "sum list number index loop value first next last check array count total even odd left right "
-    "pair sort stack string digit prime carry limit window answer input output case edge".split()
-)
+_WORDS = ["sum", "list", "number", "index", "loop", "value", "first", "next", "last", "check"]
+_WORDS += ["array", "count", "total", "even", "odd", "left", "right", "pair", "sort", "stack"]
 
 
 @pytest.fixture(scope="session")
 def make_rows() -> Callable[..., list[dict[str, Any]]]:
-    """Makes rows of the layout prompt + generation: R1-like, all different, the same for one seed."""
+    """Makes rows of the layout prompt + generation: R1-like, all different, one seed one result."""
 
     def make(n_rows: int, seed: int = 0, n_steps: int = 9) -> list[dict[str, Any]]:
         source = random.Random(seed)
