@@ -17,6 +17,7 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("[THINK]", "[/THINK]"),
 )
+"""The tags that delimit a thinking, by style: opening and closing."""
 _SOLUTION = re.compile(r"<\|begin_of_solution\|>(.*?)(?:<\|end_of_solution\|>|\Z)", re.DOTALL)
 
 Require = Literal["answer", "code", "nothing"]

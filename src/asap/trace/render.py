@@ -11,7 +11,9 @@ from asap.trace.record import Step, Trace
 Render = Literal["original", "stripped"]
 
 OPENING = "<think>\n"
+"""What stands before the thinking in a completion and in a scorer's context."""
 CLOSING = "\n</think>\n"
+"""What stands between the thinking and the answer in a completion."""
 _LEADING_BLANK_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
 
 
