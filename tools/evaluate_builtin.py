@@ -45,7 +45,7 @@ from asap.trace import (
 )
 
 SOURCES = {"codeforces": "codeforces-cots-r1", "cruxeval": "cruxeval-o-r1"}
-PLANTED_TRACES = 100  # traces of the codeforces test split in which repeats are planted
+PLANTED_TRACES = 80  # traces of the codeforces test split in which repeats are planted
 LONE_PER_TRACE, PASSAGES_PER_TRACE = 6, 3
 PASSAGE_LENGTHS = (4, 8)
 SHORTEST_STEP = (
