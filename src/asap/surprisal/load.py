@@ -47,11 +47,13 @@ def load_scorer(
         if error.name and error.name.split(".")[0] in {"torch", "transformers"}:
             raise MissingExtraError(f"the scorer {name}", "score") from error
         raise
+    digest = digest_weights(folder)
+    tokenizer = load_folder_tokenizer(folder, label)
     write_context, prefix = load_raw(folder) if context == "raw" else load_template(folder)
     return TransformersScorer(
         load_model(folder, label, dtype, device),
-        load_folder_tokenizer(folder, label),
-        name=f"{label}@{digest_weights(folder)}",
+        tokenizer,
+        name=f"{label}@{digest}",
         prefix=prefix,
         write_context=write_context,
         window=window,
