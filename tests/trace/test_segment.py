@@ -338,6 +338,11 @@ def test_pseudo_code_stays_with_the_code_it_stands_in() -> None:
     ]
 
 
+def test_pseudo_code_needs_no_line_of_a_real_language() -> None:
+    program = "best = 0\n\nfor l in 0 to n - k:\n\n    r = l + k - 1\n\n    update the best"
+    assert texts_of(f"Plan:\n\n{program}\n\nGood.") == ["Plan:", program, "Good."]
+
+
 def test_talk_under_a_header_ends_the_program() -> None:
     thinking = "for i in range(n):\n\n    total += i\n\n    But wait, that counts zero.\n\nHm."
     assert texts_of(thinking) == [
@@ -362,6 +367,7 @@ def test_talk_under_a_header_ends_the_program() -> None:
         "prefix[1] = 100 (s[0] is 100)\n\nprefix[2] = 105 (s[1] is 5)",
         "return to the start; that is odd;\n\nand so on;",
         "If yes, then\n\nelse no.",
+        "n = 4\n\nFor each i:\n\n   y = 1\n   But wait, that is odd.\n\nHm.",
     ],
 )
 def test_prose_and_worked_examples_stay_paragraphs(thinking: str) -> None:
@@ -406,6 +412,8 @@ def test_unfenced_code_next_to_a_fenced_block_is_a_step_of_its_own() -> None:
         ("} else {", "strong"),
         ("long long total = 0;", "strong"),
         ("n = 5", "weak"),
+        ("count = {1: [2, -3]}", "weak"),
+        ("count = {n: [2, -3]}", "strong"),
         ("d = m // 2.", "weak"),
         ("return -1.", "weak"),
         ("case 1:", "weak"),

@@ -73,6 +73,16 @@ _STRONG = (
     ast.Continue,
     ast.Pass,
 )
+_LITERAL_NODES = (
+    ast.Constant,
+    ast.Dict,
+    ast.List,
+    ast.Set,
+    ast.Tuple,
+    ast.USub,
+    ast.UnaryOp,
+    ast.Load,
+)
 _PLAIN_VALUES = (
     ast.Constant,
     ast.Name,
@@ -178,7 +188,13 @@ def classify_statement(statement: ast.stmt) -> LineKind:
 def _classify_value(value: ast.expr) -> LineKind:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Constant):
         return "prose"  # `prefix[1] = 100 (s[0] is 100)`: a remark in brackets, no call
-    return "weak" if isinstance(value, _PLAIN_VALUES) else "strong"
+    is_plain = isinstance(value, _PLAIN_VALUES) or _is_literal(value)
+    return "weak" if is_plain else "strong"
+
+
+def _is_literal(value: ast.expr) -> bool:
+    """`friends = {39}`, `count = {1: 2}`: the data of an example."""
+    return all(isinstance(node, _LITERAL_NODES) for node in ast.walk(value))
 
 
 def _classify_expression(value: ast.expr) -> LineKind:

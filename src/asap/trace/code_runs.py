@@ -2,8 +2,8 @@
 
 A run is judged by its lines (`code_lines`) and by indentation: what stands deeper under a header
 (`else:`, or the pseudo-code `for each i in 1..n:`) belongs to it, code or not, unless it reads like
-a sentence or a list. A run counts only if one of its lines is code beyond doubt: `n = 5` alone is
-as often a worked example as a program.
+a sentence or a list. A run counts only if one of its lines is code beyond doubt, or an assignment
+under a header: `n = 5` alone is as often a worked example as a program.
 """
 
 from __future__ import annotations
@@ -55,13 +55,9 @@ def _read_lines(paragraph: str) -> list[_Line]:
     lines = []
     for raw in paragraph.splitlines():
         if text := raw.strip():
-            lines.append(
-                _Line(
-                    len(raw.expandtabs(4)) - len(raw.expandtabs(4).lstrip()),
-                    text,
-                    classify_line(raw),
-                )
-            )
+            indented = raw.expandtabs(4)
+            indent = len(indented) - len(indented.lstrip())
+            lines.append(_Line(indent, text, classify_line(raw)))
     return lines
 
 
@@ -121,12 +117,12 @@ class _Run:
         if self.stop >= len(self._paragraphs):
             return False
         lines = self._lines[self.stop]
-        headers = list(self._open_headers)
+        before = list(self._open_headers), self.is_strong
         if all(self._accept(line, follower) for line, follower in self._with_followers(lines)):
             self._note(line.kind for line in lines)
             self.stop += 1
             return True
-        self._open_headers = headers
+        self._open_headers, self.is_strong = before
         n_taken, kind = self._read_statement()
         self._note([kind])
         self.stop += n_taken
@@ -151,8 +147,8 @@ class _Run:
                 self._open_headers.append(line.indent)
                 return True
             return bool(self._open_headers) and _is_pseudo_statement(line.text)
-        if self._open_headers and line.kind == "weak":
-            self.is_strong = True
+        if line.kind == "weak" and self._open_headers:
+            self.is_strong = True  # an assignment under a header is no worked example
         if line.kind != "neutral" and opens_block(line.text):
             self._open_headers.append(line.indent)
         return True

@@ -36,7 +36,11 @@ class StepTokens:
     inner: tuple[int, ...]
     """Tokens of each step together with the separator after it; they add up to `total`."""
     last: tuple[int, ...]
-    """Tokens of each step without that separator: what it costs when it is the last one kept."""
+    """Tokens of each step without that separator: what it costs when it is the last one kept.
+
+    Never too few; one too many where the tokenizer would merge its last sign once the line break
+    behind is gone (`}.` is one token of Qwen's, `}.` and two line breaks are two).
+    """
 
 
 @dataclass(frozen=True)
