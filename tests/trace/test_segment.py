@@ -412,6 +412,8 @@ def test_unfenced_code_next_to_a_fenced_block_is_a_step_of_its_own() -> None:
         ("} else {", "strong"),
         ("long long total = 0;", "strong"),
         ("n = 5", "weak"),
+        ("abba (4)", "weak"),
+        ("print (x)", "strong"),
         ("count = {1: [2, -3]}", "weak"),
         ("count = {n: [2, -3]}", "strong"),
         ("d = m // 2.", "weak"),

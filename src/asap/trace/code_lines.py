@@ -49,6 +49,7 @@ _C_SIGN = re.compile(r"[=(<]|>>|\+\+|--|\b(?:return|break|continue)\b")
 _HEADER = re.compile(
     r"(?:async\s|if|for|while|with|def|class|elif|else|try|except|finally|match|case)\b"
 )
+_SPACED_CALL = re.compile(r"(?!(?:print|return|assert|del|yield)\b)[\w.]+ +\([^()]*\)$")
 _CONTINUATION = re.compile(r"(elif|else|except|finally|case)\b")
 _BEFORE = {"case": "match x:\n ", "except": "try: pass\n", "finally": "try: pass\n"}
 _STRONG = (
@@ -121,11 +122,12 @@ def classify_line(line: str) -> LineKind:
         return "strong"
     if len(text) > _MAX_LINE or is_sentence(text):
         return "prose"
-    is_stopped = text.endswith(".")
     statements = parse_fragment(text.rstrip("."))
     kind = classify_statement(statements[0]) if statements else "prose"
-    # `d = m // 2.`: the full stop is no code, but the line before it may be part of some.
-    return "weak" if is_stopped and kind == "strong" else kind
+    # `d = m // 2.`: the full stop is no code, but the line before it may be part of some;
+    # `abba (4)` is a word with a remark, though the parser sees a call.
+    is_doubtful = text.endswith(".") or _SPACED_CALL.match(text)
+    return "weak" if is_doubtful and kind == "strong" else kind
 
 
 def is_sentence(text: str) -> bool:
