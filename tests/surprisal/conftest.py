@@ -1,4 +1,4 @@
-"""Tiny random models with their own tokenizers, and the real vocabularies where they are at hand."""
+"""Tiny random models with their own tokenizers, and real vocabularies where they are at hand."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def random_model(kind: str, vocab_size: int, **changes: object) -> PreTrainedMod
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Model folders: `llama` (BOS), `qwen2` (none), `gpt2` (none), `gemma2` (BOS, capped logits)."""
+    """Folders: `llama` (BOS), `qwen2` (none), `gpt2` (none), `gemma2` (BOS, capped logits)."""
     made: dict[str, Path] = {}
 
     def make(kind: str) -> Path:

@@ -161,7 +161,7 @@ def test_trap_18_19_real_traces(
     real_vocabulary: Callable[[str, bool], Path],
     real_requests: Callable[[int | None], list[ScoreRequest]],
 ) -> None:
-    """The paper's code adds 1 for a BOS that may be absent, and takes prefixes' tokens for the whole's."""
+    """The paper's code counts a BOS that may be absent, and tokens of prefixes as the whole's."""
     folder = real_vocabulary(kind, has_bos)
     assert len(load_raw(folder)[1]) == has_bos
     check_real(real_requests(20), folder)

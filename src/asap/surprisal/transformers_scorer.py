@@ -108,6 +108,11 @@ class TransformersScorer:
         """Model id or folder name with a digest of the weights."""
         return self._name
 
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """The model's tokenizer; it also serves as a counter of tokens."""
+        return self._tokenizer
+
     @torch.inference_mode()
     def score(
         self,
