@@ -46,9 +46,11 @@ from transformers import (
 from transformers.convert_slow_tokenizer import TikTokenConverter
 from transformers.utils import logging as transformers_logging
 
+from asap.errors import UserError
 from asap.prune import Asap, Options, Tools
 from asap.surprisal import ScoreRequest, Statistic, StepScores, load_scorer
 from asap.surprisal.alignment import find_step_tokens
+from asap.surprisal.model_folder import find_model_folder
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText, load_tokenizer
 from asap.trace import OPENING, Budget, Kept, Trace, count_tokens, render_steps, segment_trace
 
@@ -502,7 +504,7 @@ def main() -> None:
                 in_process(make_folder, name, folder)
                 limit = limit or {RANDOM_QWEN: 3000, NO_MODEL: 1_000_000, "smoke": 600}[name]
             else:
-                folder = in_process(_find_folder, name)
+                folder = find_model_folder(name)[0]
                 # Both sides read the same only where one window holds the trace.
                 limit = limit or 4000
             texts = in_process(choose_traces, 2 if args.smoke else args.rows, limit, folder)
@@ -512,11 +514,8 @@ def main() -> None:
                 compare(name, folder, texts, args.ratio, dtype)
 
 
-def _find_folder(name: str) -> Path:
-    from asap.surprisal.model_folder import find_model_folder
-
-    return find_model_folder(name)[0]
-
-
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

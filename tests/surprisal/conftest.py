@@ -96,7 +96,7 @@ def random_model(kind: str, vocab_size: int, **changes: object) -> PreTrainedMod
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "head_dim": 8,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": 4096,
         "initializer_range": 0.3,
         "pad_token_id": None,
         "bos_token_id": 0,
@@ -108,7 +108,7 @@ def random_model(kind: str, vocab_size: int, **changes: object) -> PreTrainedMod
             n_embd=32,
             n_layer=2,
             n_head=4,
-            n_positions=512,
+            n_positions=4096,
             initializer_range=0.3,
         )
         return GPT2LMHeadModel(config).eval()

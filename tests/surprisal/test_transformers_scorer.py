@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from asap.errors import ModelError
-from asap.surprisal import ScoreRequest, StepScores, load_scorer
+from asap.surprisal import ScoreRequest, StepScores, load_counter, load_scorer
 from asap.surprisal.output_layer import score_hidden
 from asap.surprisal.scorer import Statistic
 from asap.surprisal.tokenizer import load_tokenizer
@@ -25,10 +31,15 @@ EVERYTHING: frozenset[Statistic] = frozenset(
 KINDS = ["llama", "qwen2", "gpt2", "gemma2"]
 
 
+@cache
+def load_plainly(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
 def plain_scores(folder: Path, request: ScoreRequest, window: int) -> dict[str, list[float]]:
     """Written afresh: the model's own tokenizer and logits, one window at a time."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model, tokenizer = load_plainly(folder)
     context = (request.question + "\n" if request.question else "") + "<think>\n"
     encoded = tokenizer(context + request.thinking, return_offsets_mapping=True)
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
@@ -45,21 +56,28 @@ def plain_scores(folder: Path, request: ScoreRequest, window: int) -> dict[str, 
         part = head + body[start : start + window - len(head)]
         with torch.no_grad():
             log_p = model(input_ids=torch.tensor([part])).logits[0].double().log_softmax(-1)
-        for place in range(len(head), len(part)):
-            token = place - len(head) + start
-            nll.setdefault(token, -log_p[place - 1, part[place]].item())
-            row = log_p[place - 1]
-            entropy.setdefault(token, -(row.exp() * row).sum().item())
+        log_p = log_p[len(head) - 1 : -1]
+        chosen = log_p.gather(1, torch.tensor(part[len(head) :]).unsqueeze(1)).squeeze(1)
+        entropies = -(log_p.exp() * log_p).sum(-1)
+        for place, values in enumerate(zip(chosen.tolist(), entropies.tolist(), strict=True)):
+            nll.setdefault(place + start, -values[0])
+            entropy.setdefault(place + start, values[1])
         if len(nll) == len(body):
             break
         start += window // 2
     result: dict[str, list[float]] = {name: [] for name in EVERYTHING}
+    spans = offsets[n_head:]
+    owner: dict[int, int] = {}
+    for token, (begin, end) in enumerate(spans):
+        for character in range(begin, end):
+            owner.setdefault(character, token)
     for step in request.steps:
         characters = range(step.start, step.end)
         letter = next(i for i in characters if not request.thinking[i].isspace()) + len(context)
-        spans = offsets[n_head:]
-        first = next(i for i, (begin, end) in enumerate(spans) if begin <= letter < end)
-        tokens = [i for i in range(first, len(body)) if spans[i][0] < step.end + len(context)]
+        first = last = owner[letter]
+        while last < len(body) and spans[last][0] < step.end + len(context):
+            last += 1
+        tokens = range(first, last)
         result["surprisal"].append(nll[first])
         result["sum_nll"].append(sum(nll[i] for i in tokens))
         result["mean_nll"].append(sum(nll[i] for i in tokens) / len(tokens))
@@ -74,7 +92,7 @@ def check(found: StepScores, expected: dict[str, list[float]], statistics: Seque
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("window", [512, 64])
+@pytest.mark.parametrize("window", [4096, 64])
 def test_equals_a_plain_forward_pass(
     kind: str, window: int, model_folder: Callable[[str], Path], requests: list[ScoreRequest]
 ) -> None:
@@ -234,8 +252,17 @@ def test_first_tokens_are_those_of_the_text(
 
 
 def test_a_window_out_of_range(model_folder: Callable[[str], Path]) -> None:
-    with pytest.raises(ModelError, match="must be from 16 to 512"):
-        load_scorer(str(model_folder("gpt2")), device="cpu", window=1024)
+    with pytest.raises(ModelError, match="must be from 16 to 4096"):
+        load_scorer(str(model_folder("gpt2")), device="cpu", window=8192)
+
+
+def check_real(folder: Path, requests: list[ScoreRequest]) -> None:
+    """Half of them fit the window of 2,048 tokens, the others go through it in parts."""
+    scorer = load_scorer(str(folder), dtype="fp32", device="cpu", window=2048)
+    counts = load_counter(str(folder)).count([request.thinking for request in requests])
+    assert min(counts) < 1500 < 2048 < max(counts)
+    for request, scores in zip(requests, scorer.score(requests, EVERYTHING), strict=True):
+        check(scores, plain_scores(folder, request, 2048), sorted(EVERYTHING))
 
 
 @pytest.mark.real
@@ -243,15 +270,17 @@ def test_real_traces_equal_plain_passes(
     model_folder: Callable[[str], Path],
     real_requests: Callable[[int | None], list[ScoreRequest]],
 ) -> None:
-    """Texts that fit the window, and texts above it, one window at a time."""
-    folder = model_folder("llama")
-    chosen = sorted(real_requests(20), key=lambda request: len(request.thinking))[:12]
-    chosen = [ScoreRequest(request.question, request.thinking[:4000], ()) for request in chosen]
-    cut = [
-        ScoreRequest(r.question, r.thinking, segment_thinking(r.thinking, "block")) for r in chosen
-    ]
-    scorer = load_scorer(str(folder), dtype="fp32", device="cpu")
-    lengths = [len(load_tokenizer(str(folder)).tokenize([r.thinking])[0].ids) for r in cut]
-    assert max(lengths) > 512
-    for request, scores in zip(cut, scorer.score(cut), strict=True):
-        check(scores, plain_scores(folder, request, 512), ["surprisal"])
+    requests = sorted(real_requests(20), key=lambda request: len(request.thinking))
+    check_real(model_folder("llama"), requests[:9])
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_many_real_traces_equal_plain_passes(
+    kind: str,
+    model_folder: Callable[[str], Path],
+    real_requests: Callable[[int | None], list[ScoreRequest]],
+) -> None:
+    check_real(model_folder(kind), real_requests(None)[::20])

@@ -96,6 +96,7 @@ class TransformersScorer:
         self._window = _choose_window(model, name, window)
         self._batch_tokens = batch_tokens or (8192 if model.device.type == "cpu" else 32_768)
         self._lock = threading.Lock()
+        self._count_lock = threading.Lock()
         self.n_clipped_contexts = 0
         """Texts so far whose context was clipped to a quarter of the window."""
         _check_vocabulary(model, tokenizer, name)
@@ -167,7 +168,7 @@ class TransformersScorer:
         n_body = len(ids) - n_context
         head = clip_head(self._prefix, ids[:n_context], n_body, self._window)
         if len(head) < len(self._prefix) + n_context:
-            with self._lock:
+            with self._count_lock:
                 self.n_clipped_contexts += 1
         begin = 0
         for window in cut_windows(len(head), n_body, self._window):
