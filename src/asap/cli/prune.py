@@ -15,7 +15,7 @@ from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import RunBar
 from asap.corpus import Columns, Corpus, open_corpus
-from asap.run import RunResult, load_recipe, open_tools, prune_corpus, shipped_recipes
+from asap.run import RunResult, check_run, load_recipe, open_tools, prune_corpus, shipped_recipes
 
 
 @flags.with_recipe_flags()
@@ -79,6 +79,8 @@ def prune(
         question_template,
     )
     corpus = open_corpus(inputs, columns, chosen.require)
+    kept = [name.strip() for name in keep_columns.split(",")] if keep_columns else []
+    check_run(corpus, output, chosen, limit=limit, keep_columns=kept)
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     limits = ChatLimits(
         concurrency=llm_concurrency,
@@ -94,7 +96,7 @@ def prune(
             chosen,
             tools,
             limit=limit,
-            keep_columns=[name.strip() for name in keep_columns.split(",")] if keep_columns else (),
+            keep_columns=kept,
             max_excluded=max_excluded,
             on_open=lambda is_resumed: bar.say(*_describe(corpus, is_resumed)),
             on_progress=lambda step: bar.advance(step, tools.chat),

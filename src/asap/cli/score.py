@@ -12,7 +12,7 @@ from rich.console import Console
 from asap.cli import flags
 from asap.cli.progress import RunBar
 from asap.corpus import Columns, open_corpus
-from asap.run import Progress, load_recipe, score_corpus
+from asap.run import Progress, check_scores_file, load_recipe, score_corpus
 from asap.surprisal import load_scorer
 
 
@@ -37,6 +37,7 @@ def score(
       asap score traces.jsonl --output scores.parquet --scorer builtin
     """
     recipe = load_recipe("default", fields)
+    check_scores_file(output)
     columns = Columns(
         question_column, response_column, reasoning_column, None, id_column, question_template
     )

@@ -2,11 +2,11 @@
 
 from asap.run.backends import cache_folder, open_tools
 from asap.run.ledger import FORMAT_VERSION, Ledger, read_report
-from asap.run.local import RunResult, prune_corpus
+from asap.run.local import RunResult, check_run, prune_corpus
 from asap.run.memory import prune_traces
 from asap.run.pipeline import Pipeline, Progress
 from asap.run.recipe import Recipe, load_recipe, shipped_recipes
-from asap.run.score import score_corpus
+from asap.run.score import check_scores_file, score_corpus
 from asap.run.summary import Summary, summarise
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "RunResult",
     "Summary",
     "cache_folder",
+    "check_run",
+    "check_scores_file",
     "load_recipe",
     "open_tools",
     "prune_corpus",

@@ -101,14 +101,8 @@ class Ledger:
         Raises:
             RunFolderError: the folder holds something else; the difference is named.
         """
-        is_there = (self.folder / "report.json").exists()
-        if is_there:
-            self._check(identity)
-        elif self.folder.exists() and not self._is_empty():
-            raise RunFolderError(
-                f"{self.folder} exists and is no run folder; name another --output"
-            )
-        else:
+        is_there = self.check(identity)
+        if not is_there:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.write_report({"status": "unfinished", "identity": dict(identity)})
         for name in ("data", "traces"):
@@ -117,6 +111,32 @@ class Ledger:
                 left_over.unlink()
         return is_there
 
+    def check(self, identity: Mapping[str, Any]) -> bool:
+        """Whether the run is there already. Changes nothing.
+
+        Args:
+            identity: as for `open`, or a part of it.
+
+        Raises:
+            RunFolderError: as `open` does.
+        """
+        if not (self.folder / "report.json").exists():
+            if self.folder.exists() and not self._is_empty():
+                raise RunFolderError(
+                    f"{self.folder} exists and is no run folder; name another --output"
+                )
+            return False
+        there = read_report(self.folder, kind="prune").get("identity", {})
+        for key, value in identity.items():
+            if there.get(key) != value:
+                difference = f"{key} is {_say(there.get(key))} there and {_say(value)} here"
+                if key == "input":
+                    difference = "the input's content differs"
+                raise RunFolderError(
+                    f"{self.folder} holds another run: {difference}; name another --output"
+                )
+        return True
+
     def _is_empty(self) -> bool:
         """Nothing there but, at most, the report of a run that was killed while it wrote its first
         line.
@@ -124,18 +144,6 @@ class Ledger:
         return self.folder.is_dir() and all(
             path.name == "report.json.tmp" for path in self.folder.iterdir()
         )
-
-    def _check(self, identity: Mapping[str, Any]) -> None:
-        there = read_report(self.folder, kind="prune").get("identity", {})
-        for key in [*identity, *there]:
-            if there.get(key) != identity.get(key):
-                values = f"{_say(there.get(key))} there and {_say(identity.get(key))} here"
-                difference = (
-                    "the input's content differs" if key == "input" else f"{key} is {values}"
-                )
-                raise RunFolderError(
-                    f"{self.folder} holds another run: {difference}; name another --output"
-                )
 
     def is_finished(self, shard: int) -> bool:
         """Whether a shard's files stand."""

@@ -88,7 +88,12 @@ def prune_corpus(
     started = time.perf_counter()
     _check_columns(corpus, keep_columns)
     ledger = Ledger(output)
-    is_resumed = ledger.open(_identity(corpus, recipe, tools, limit, keep_columns, shard_rows))
+    identity = {
+        **_identity(corpus, recipe, limit, keep_columns, shard_rows),
+        "scorer weights": tools.scorer.name if tools.scorer else None,
+        "tokenizer": tools.counter.name,
+    }
+    is_resumed = ledger.open(identity)
     on_open(is_resumed)
     ledger.write_text("recipe.yaml", recipe.to_yaml())
     pipeline = Pipeline(
@@ -108,7 +113,7 @@ def prune_corpus(
     ledger.write_report(
         {
             "status": "finished",
-            "identity": _identity(corpus, recipe, tools, limit, keep_columns, shard_rows),
+            "identity": identity,
             "layout": corpus.layout.describe(),
             "files": list(corpus.files),
             "counts": summary.to_dict(),
@@ -126,6 +131,33 @@ def prune_corpus(
             f"than --max-excluded {max_excluded:g} allows; everything is written to {output}"
         )
     return result
+
+
+def check_run(
+    corpus: Corpus,
+    output: Path,
+    recipe: Recipe,
+    *,
+    limit: int | None = None,
+    keep_columns: Sequence[str] = (),
+    shard_rows: int = SHARD_ROWS,
+) -> None:
+    """Refuse what `prune_corpus` would refuse, as far as that can be told before a model is loaded.
+
+    Args:
+        corpus: as for `prune_corpus`, and so are the rest.
+        output: the run folder.
+        recipe: what to do.
+        limit: only the first rows of the input.
+        keep_columns: columns of the input to carry into `data/`.
+        shard_rows: rows per shard.
+
+    Raises:
+        InputError: a column to keep does not exist, or `data/` has one of that name itself.
+        RunFolderError: `output` holds something else.
+    """
+    _check_columns(corpus, keep_columns)
+    Ledger(output).check(_identity(corpus, recipe, limit, keep_columns, shard_rows))
 
 
 def _check_columns(corpus: Corpus, keep_columns: Sequence[str]) -> None:
@@ -221,18 +253,15 @@ def _missing_shards(
 def _identity(
     corpus: Corpus,
     recipe: Recipe,
-    tools: Tools,
     limit: int | None,
     keep_columns: Sequence[str],
     shard_rows: int,
 ) -> dict[str, Any]:
-    """What makes two runs the same run."""
+    """What makes two runs the same run, weights and tokenizer apart."""
     return {
         **{f"recipe.{name}": value for name, value in recipe.model_dump().items()},
         "input": corpus.fingerprint,
         "layout": corpus.layout.describe(),
-        "scorer weights": tools.scorer.name if tools.scorer else None,
-        "tokenizer": tools.counter.name,
         "limit": limit,
         "keep_columns": list(keep_columns),
         "shard_rows": shard_rows,

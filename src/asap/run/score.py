@@ -58,7 +58,7 @@ def score_corpus(
         reason.
 
     Raises:
-        InputError: the output has another suffix.
+        InputError: as `check_scores_file` says.
     """
     counts: Counter[str] = Counter()
     rows = itertools.islice(corpus.rows(), limit)
@@ -99,12 +99,21 @@ def _score_batch(
     return records
 
 
-@contextmanager
-def _open_writer(output: Path) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+def check_scores_file(output: Path) -> None:
+    """Refuse a file that scores cannot be written to.
+
+    Raises:
+        InputError: another suffix than `.jsonl` and `.parquet`, or no such folder.
+    """
     if output.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"--output {output} must end in .jsonl or .parquet")
-    if not output.parent.is_dir():
-        raise InputError(f"--output {output}: there is no folder {output.parent}")
+    if output.is_dir() or not output.parent.is_dir():
+        raise InputError(f"--output {output} is a folder, or stands in one that does not exist")
+
+
+@contextmanager
+def _open_writer(output: Path) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+    check_scores_file(output)
     temporary = output.with_name(output.name + ".tmp")
     try:
         if output.suffix == ".parquet":
