@@ -15,6 +15,9 @@ from asap.prune.prompts import prompt_select
 from asap.prune.unwrap import unwrap_reply
 from asap.trace import Trace
 
+_MAX_OBJECTS = 100
+"""Places of a reply, from its end, at which the object is looked for."""
+
 
 async def select_steps(
     trace: Trace, anchor: str, chat: Chat, attempts: int
@@ -101,18 +104,19 @@ def parse_selection(text: str, n_steps: int) -> tuple[int, ...] | Unusable:
 def _find_entries(text: str) -> list[Any] | None:
     """The list under "keep" of the last JSON object that has one."""
     decoder = json.JSONDecoder()
-    found: list[Any] | None = None
-    position = text.find("{")
-    while position >= 0:
-        end = position + 1
+    position = len(text)
+    for _ in range(_MAX_OBJECTS):
+        position = text.rfind("{", 0, position)
+        if position < 0:
+            break
         try:
-            value, end = decoder.raw_decode(text, position)
+            value, _end = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            value = None
+            continue
         if isinstance(value, dict) and isinstance(value.get("keep"), list):
-            found = value["keep"]
-        position = text.find("{", end)
-    return found
+            entries: list[Any] = value["keep"]
+            return entries
+    return None
 
 
 def _read_entry(entry: Any) -> tuple[int, int] | None:
