@@ -96,6 +96,11 @@ def test_pseudo_code_in_lower_case_stays_in_one_piece() -> None:
     assert find_passages(trace)[0] == Passage(0, range(1, 4))
 
 
+def test_cases_told_apart_by_a_number_stand_beside_each_other() -> None:
+    trace = _trace("k=0:", "word is abcd", "k=1:", "word is dabc", "Both turns count.")
+    assert governed_by_header(trace) == {0: (1,), 2: (3,)}
+
+
 def test_a_markdown_heading_is_a_header() -> None:
     trace = _trace("### Plan", "Sort both lists and walk through them.", "Now, the details.")
     assert governed_by_header(trace) == {0: (1,)}

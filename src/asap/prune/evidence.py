@@ -27,6 +27,18 @@ _TOKEN = re.compile(
     r"|(?<![\w'])'[^'\s](?:[^'\n]{0,58}[^'\s])?'(?!\w)|\"[^\"\s](?:[^\"\n]{0,58}[^\"\s])?\""
     r"|[^\w\s]"
 )
+_BRACKETED = re.compile(r"(?<![\w\]])\[[^\[\]\n]{0,200}\]|(?<!\w)\{[^{}\n]{0,200}\}")
+_CONCLUDING = (
+    r"(?:is|be|are|==|=|→|->|returns?|equals?|gives?|output|result|answer|:|becomes|as|get)"
+    r"(?:exactly|just|still|simply|then|thelist|thestring)?"
+)
+CONCLUSION = "the answer itself"
+"""The piece of evidence that a passage mentions which concludes with the answer."""
+_CONCLUSION_WEIGHT = 2.0
+"""Beside the rarest piece."""
+_SINGLE_VALUE = 0.5
+_MAX_VALUE_CHARACTERS = 400
+"""A longer answer is no value that a sentence could conclude with."""
 _COMMENT = re.compile(r"#(?!include).*|//.*")
 _MIN_LINE_CHARACTERS = 6
 """Shorter lines (`else:`, `}`) stand in every program."""
@@ -68,7 +80,7 @@ def read_trace(trace: Trace, passages: Sequence[Passage]) -> Reading:
         passages: its passages.
     """
     texts = tuple(_passage_text(trace, passage) for passage in passages)
-    tokens = [_TOKEN.findall(text) for text in texts]
+    tokens = [_tokenize(text) for text in texts]
     code = find_code(trace.answer)
     lines = {*pack_lines(code), *pack_lines(trace.question)}
     shares = tuple(_share_of_lines(text, lines) if lines else 0.0 for text in texts)
@@ -78,7 +90,17 @@ def read_trace(trace: Trace, passages: Sequence[Passage]) -> Reading:
         for found, share in zip(tokens, shares, strict=True)
     )
     n_mentions = Counter(name for mention in mentions for name in mention)
-    weights = {name: math.log(1 + len(texts) / n) for name, n in n_mentions.items()}
+    weights = {
+        # a value that is not handed on may be a slip as well as a link
+        name: math.log(1 + len(texts) / n) * (1.0 if n > 1 or code else _SINGLE_VALUE)
+        for name, n in n_mentions.items()
+    }
+    if not code and (conclusion := compile_conclusion(trace.answer)):
+        weights[CONCLUSION] = _CONCLUSION_WEIGHT * math.log(1 + len(texts))
+        mentions = tuple(
+            (*mention, CONCLUSION) if conclusion.search(pack(text)) else mention
+            for mention, text in zip(mentions, texts, strict=True)
+        )
     return Reading(trace, tuple(passages), texts, bool(code), shares, mentions, weights)
 
 
@@ -94,6 +116,24 @@ def pack_lines(code: str) -> Iterator[str]:
         packed = "".join(_COMMENT.sub("", line).split())
         if len(packed) >= _MIN_LINE_CHARACTERS:
             yield packed
+
+
+def compile_conclusion(answer: str) -> re.Pattern[str] | None:
+    """What a packed text matches that concludes with this answer; None where it is no value."""
+    if not answer.strip() or len(answer) > _MAX_VALUE_CHARACTERS:
+        return None
+    value = re.escape(pack(answer)) or "(?:an)?emptystring"
+    return re.compile(rf"{_CONCLUDING}{value}(?!\w|\.\d|\?)", re.IGNORECASE)
+
+
+def pack(text: str) -> str:
+    """Text as values compare: without white space and quotes."""
+    return "".join(text.replace("'", "").replace('"', "").split())
+
+
+def _tokenize(text: str) -> list[str]:
+    """Names, numbers, quoted text, other characters; and lists and the like as one packed token."""
+    return [*_TOKEN.findall(text), *map(pack, _BRACKETED.findall(text))]
 
 
 def _passage_text(trace: Trace, passage: Passage) -> str:
@@ -114,12 +154,11 @@ def _program_evidence(code: str) -> frozenset[str]:
 
 def _value_evidence(trace: Trace, tokens: Sequence[Sequence[str]]) -> frozenset[str]:
     source = trace.question if trace.question.strip() else trace.answer
-    named = frozenset(_features(_TOKEN.findall(source))) - _KEYWORDS - _SMALL
+    named = frozenset(_features(_tokenize(source))) - _KEYWORDS - _SMALL
     if not trace.question.strip():
         named = frozenset(n for n in named if len(n) >= _MIN_WORD_CHARACTERS or not n.isalpha())
-    n_passages = Counter(value for found in tokens for value in set(_values(found)))
-    handed_on = frozenset(value for value, n in n_passages.items() if n > 1)
-    return named | frozenset(_values(_TOKEN.findall(trace.answer))) | handed_on
+    on_the_way = (value for found in tokens for value in _values(found))
+    return named | frozenset(_values(_tokenize(trace.answer))) | frozenset(on_the_way)
 
 
 def _features(tokens: Sequence[str]) -> dict[str, None]:
@@ -127,7 +166,7 @@ def _features(tokens: Sequence[str]) -> dict[str, None]:
     found: dict[str, None] = {}
     last = len(tokens) - 1
     for position, token in enumerate(tokens):
-        if not (token[0].isalnum() or token[0] in "_'\""):
+        if not (token[0].isalnum() or token[0] in "_'\"") and len(token) == 1:
             continue
         found[token] = None
         if position == last or token in _KEYWORDS:
@@ -145,7 +184,7 @@ def _features(tokens: Sequence[str]) -> dict[str, None]:
 def _values(tokens: Sequence[str]) -> Iterator[str]:
     """Quoted text, numbers of two digits or more, and what a name is given (`i=3`)."""
     for position, token in enumerate(tokens):
-        if token[0] in "'\"" or (token[0].isdigit() and len(token) > 1):
+        if token[0] in "'\"[{" or token[0].isdigit():
             if len(token) > 1:
                 yield token
         elif token == "=" and 0 < position < len(tokens) - 1 and tokens[position + 1][0].isdigit():

@@ -19,19 +19,21 @@ from dataclasses import dataclass
 
 from asap.prune.evidence import DRAFT_SHARE, Reading, read_trace
 from asap.prune.passage import Passage, find_passages, governed_by_header
-from asap.prune.repeat import cut_at_retractions, find_grounds, find_withdrawn
+from asap.prune.repeat import cut_at_repeats, cut_at_retractions, find_grounds, find_withdrawn
 from asap.trace import Trace
 
 _DECAY = 0.5
 """What the next mention of a piece of evidence is worth, beside the one before it."""
-_NOVELTY = 0.15
+_NOVELTY = 0.3
 """Worth of a word not yet read, beside a piece of evidence of the same rarity."""
+_REPEAT_SHARE = 0.7
+"""A passage of which this share stands in those taken is worth nothing beside them."""
 _SUPPORT = 0.5
 """Worth of having brought up a piece of evidence that a kept passage uses."""
-_SECOND_PASS = 0.15
+_SECOND_PASS = 0.05
 """What is left of the worth of a pass over ground for which another pass stands."""
-_STANDING = 2.0
-"""What the pass that stands for others gains."""
+_STANDING = 4.0
+"""What the pass gains that stands for the others."""
 _OVERHEAD_TOKENS = 24
 """Added to a passage's cost: without it, scraps of a few words would be taken first."""
 _REACH = 5
@@ -58,7 +60,7 @@ def order_drops(trace: Trace, stage1_ratio: float) -> tuple[tuple[int, ...], ...
     if rest <= limit:
         return ()
     governed = governed_by_header(trace)
-    passages = cut_at_retractions(trace, find_passages(trace))
+    passages = cut_at_repeats(trace, cut_at_retractions(trace, find_passages(trace)))
     if len(passages) == 1:
         passages = tuple(Passage(None, range(i, i + 1)) for i in range(len(trace.steps)))
     ranking = _rank_passages(trace, passages, governed)
@@ -113,8 +115,8 @@ def _drop_until(
 ) -> list[_Group]:
     """The groups that go until they cost as much as the excess, in order; never all.
 
-    The last of them is whichever of the next few suffices at the least loss: a long passage should
-    not go for the sake of a few tokens.
+    The last of them is whichever of the next few suffices at the least loss, and what can come back
+    after it comes back: a long passage should not cost more than it must.
     """
     dropped: list[_Group] = []
     for g in range(len(groups) - 1):
@@ -125,10 +127,30 @@ def _drop_until(
                 for group in groups[g : g + _REACH]
                 if group.n_tokens >= excess and _leaves_headers(group.steps, gone, governed)
             ]
-            return [*dropped, min(candidates, key=lambda group: group.loss)]
+            last = min(candidates, key=lambda group: group.loss)
+            return [*_restore(dropped, last.n_tokens - excess, governed), last]
         dropped.append(groups[g])
         excess -= groups[g].n_tokens
     return dropped
+
+
+def _restore(
+    dropped: list[_Group], surplus: int, governed: dict[int, tuple[int, ...]]
+) -> list[_Group]:
+    """What stays dropped when as much as the surplus comes back, the greatest loss first."""
+    gone = {i for group in dropped for i in group.steps}
+    headers_of: dict[int, list[int]] = {}
+    for header in gone.intersection(governed):
+        for i in governed[header]:
+            headers_of.setdefault(i, []).append(header)
+    stays_dropped: list[_Group] = []
+    for group in reversed(dropped):
+        headers = {header for i in group.steps for header in headers_of.get(i, ())}
+        if group.loss > 0.0 and group.n_tokens <= surplus and headers.issubset(group.steps):
+            surplus -= group.n_tokens
+        else:
+            stays_dropped.append(group)
+    return stays_dropped[::-1]
 
 
 def _leaves_headers(
@@ -145,14 +167,16 @@ def _rank_passages(
     """Positions of all passages and what each adds, the one most worth keeping first."""
     reading = read_trace(trace, passages)
     factors = [0.0 if share >= DRAFT_SHARE else 1.0 - share for share in reading.draft_shares]
+    is_second = [False] * len(passages)
     for standing, others in find_grounds(reading, governed):
         for p in standing:
             factors[p] *= _STANDING
         for p in (p for stretch in others for p in stretch):
             factors[p] *= _SECOND_PASS
+            is_second[p] = reading.is_program  # a way to a value is found with less certainty
     for p in find_withdrawn(reading):
         factors[p] = -1.0
-    return _Greedy(reading, _profile_passages(reading, factors)).take_all()
+    return _Greedy(reading, _profile_passages(reading, factors, is_second)).take_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +192,13 @@ class _Profile:
     n_tokens: int
     factor: float
     """What is left of its worth for what it is, whatever else is taken; below 0: withdrawn."""
+    is_second: bool
+    """Whether only evidence counts that no passage taken mentions: a second check."""
 
 
-def _profile_passages(reading: Reading, factors: Sequence[float]) -> list[_Profile]:
+def _profile_passages(
+    reading: Reading, factors: Sequence[float], is_second: Sequence[bool]
+) -> list[_Profile]:
     tokens = reading.trace.tokens
     inner = tokens.inner if tokens else (1,) * len(reading.trace.steps)
     profiles = []
@@ -190,6 +218,7 @@ def _profile_passages(reading: Reading, factors: Sequence[float]) -> list[_Profi
                 ground=_shingle(content, 2),
                 n_tokens=sum(inner[i] for i in passage.steps),
                 factor=factors[p],
+                is_second=is_second[p],
             )
         )
     return profiles
@@ -256,16 +285,24 @@ class _Greedy:
         profile = self._profiles[p]
         if profile.factor <= 0.0:
             return profile.factor
-        mentions = self._n_mentions
-        gain = math.fsum(self._weights[f] * _DECAY ** mentions[f] for f in profile.evidence)
-        gain += _SUPPORT * self._support[p]
-        gain += _NOVELTY * math.fsum(
-            self._word_weights.get(w, 0.0) for w in profile.words if w not in self._words
-        )
+        gain = self._unmentioned(profile) if profile.is_second else self._gain(p, profile)
         overlap = _share(profile.shingles, self._shingles)
         if len(profile.ground) > 3:  # a scrap shares two words with anything
             overlap = max(overlap, _share(profile.ground, self._ground))
-        return profile.factor * gain * (1.0 - overlap)
+        return profile.factor * gain * max(0.0, 1.0 - overlap / _REPEAT_SHARE)
+
+    def _gain(self, p: int, profile: _Profile) -> float:
+        mentions = self._n_mentions
+        gain = math.fsum(self._weights[f] * _DECAY ** mentions[f] for f in profile.evidence)
+        gain += _SUPPORT * self._support[p]
+        return gain + _NOVELTY * math.fsum(
+            self._word_weights.get(w, 0.0) for w in profile.words if w not in self._words
+        )
+
+    def _unmentioned(self, profile: _Profile) -> float:
+        """What a second check says of the answer that nothing taken says."""
+        mentions = self._n_mentions
+        return math.fsum(self._weights[f] for f in profile.evidence if not mentions[f])
 
     def _take(self, p: int) -> dict[int, None]:
         """Account for a passage; returns those worth more now, since it uses their names."""

@@ -10,12 +10,13 @@ whose steps stand alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from asap.trace import Trace, classify_line
 
-_Kind = Literal["header", "inner", "code", "item", "value", "prose"]
+StepKind = Literal["header", "inner", "code", "item", "value", "prose"]
 """`inner`: a header in lower case, a line of pseudo-code. `value`: a line of a worked example."""
 _LINES = frozenset(("inner", "code", "value"))
 _LIST = frozenset(("item", "code"))
@@ -27,6 +28,8 @@ _OPENING_CHARACTERS = 120
 _SHARE_OF_TRACE = 12
 """A passage longer than this part of the trace is cut at a seam: what goes as one must fit a
 budget."""
+_MAX_PROSE_STEPS = 3
+"""How many steps of prose a header governs that opens neither a check nor a list nor code."""
 _MIN_CUT_CHARACTERS = 600
 
 _ORDINAL = r"(?:first|second|third|fourth|fifth|sixth|last|next|other|another|\d+(?:st|nd|rd|th))"
@@ -54,11 +57,12 @@ _BREAK = re.compile(
 )
 CHECK_ENDING = re.compile(
     rf"(?:{_TURN}|now, (?:let'?s|the code|code|how|considering|edge|what|to|in|for)\b"
-    r"|let'?s (?:code|write)|this (?:approach|should|code)\b)",
+    r"|let'?s (?:code|write)|this (?:approach|should|code|works)\b)",
     re.IGNORECASE,
 )
 """Ends a check: inside one, "Wait," and "Now check node 1" go on with it."""
 _RETRACTION = re.compile(r"(?:but )?(?:wait|hmm|no)\b", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
 _ITEM = re.compile(r"\s*(?:[-*+•]\s|\(?\d{1,2}[.)]\s|\(?[a-z]\)\s|[a-z]\.\s|\(?[ivx]{2,4}[.)]\s)")
 _HEADING = re.compile(r"#{1,6} \S|\*\*[^*\n]+\*\*:?$")
 _SENTENCE = re.compile(r"[^=;{}()\[\]]*\s[a-z]+\s[^=;{}\[\]]*[.?!]$", re.IGNORECASE)
@@ -87,7 +91,7 @@ def find_passages(trace: Trace) -> tuple[Passage, ...]:
         Contiguous passages in order; every step is in exactly one. A header at the end of the
         trace, or before a step that takes it back, is a body of its own.
     """
-    kinds = _classify_steps(trace)
+    kinds = classify_steps(trace)
     extents = _header_extents(trace, kinds)
     limit = max(_MIN_CUT_CHARACTERS, len(trace.thinking) // _SHARE_OF_TRACE)
     passages: list[Passage] = []
@@ -113,15 +117,21 @@ def governed_by_header(trace: Trace) -> dict[int, tuple[int, ...]]:
         it. They may hold further headers: "First sample:" governs "For node 1:" and what that
         governs.
     """
-    extents = _header_extents(trace, _classify_steps(trace))
+    extents = _header_extents(trace, classify_steps(trace))
     return {header: tuple(range(header + 1, stop)) for header, stop in extents.items()}
 
 
-def _classify_steps(trace: Trace) -> list[_Kind]:
+def classify_steps(trace: Trace) -> list[StepKind]:
+    """The kind of each step, by its shape."""
     return [_classify_step(trace.text(i)) for i in range(len(trace.steps))]
 
 
-def _classify_step(text: str) -> _Kind:
+def is_inside_code(kinds: Sequence[StepKind], seam: int) -> bool:
+    """Whether a cut right before this step would part lines of one program."""
+    return kinds[seam] == "code" and kinds[seam - 1] in ("code", "header", "inner")
+
+
+def _classify_step(text: str) -> StepKind:
     stripped = text.strip()
     if stripped.startswith(("```", "~~~")):
         return "code"
@@ -165,21 +175,26 @@ def _is_code(text: str) -> bool:
     return "strong" in kinds and 10 * kinds.count("prose") <= 3 * len(kinds)
 
 
-def _header_extents(trace: Trace, kinds: list[_Kind]) -> dict[int, int]:
+def _header_extents(trace: Trace, kinds: list[StepKind]) -> dict[int, int]:
     """By header where what it governs ends. From the last on, since headers contain headers."""
     n_steps = len(kinds)
     extents: dict[int, int] = {}
     openings = [trace.text(i).lstrip()[:_OPENING_CHARACTERS] for i in range(n_steps)]
     next_check = next_break = next_break_in_check = next_header = n_steps
+    next_peer: dict[str, int] = {}
     for i in range(n_steps - 1, -1, -1):
         is_header = kinds[i] in ("header", "inner")
         is_check = is_header and CHECK_OPENING.match(openings[i]) is not None
-        if is_header and i + 1 < n_steps and not _RETRACTION.match(openings[i + 1]):
-            if is_check:
-                stop = min(next_check, max(next_break_in_check, i + 2))
-            else:
-                stop = _minor_extent(kinds, extents, i, min(next_header, next_break))
-            extents[i] = max(stop, extents.get(i + 1, i + 2))
+        if is_header:
+            shape = _DIGITS.sub("0", openings[i])  # "k=1:" begins a case beside "k=0:", not in it
+            peer = next_peer.get(shape, n_steps)
+            next_peer[shape] = i
+            if i + 1 < n_steps and not _RETRACTION.match(openings[i + 1]):
+                if is_check:
+                    stop = min(next_check, max(next_break_in_check, i + 2))
+                else:
+                    stop = _minor_extent(kinds, extents, i, min(next_header, next_break))
+                extents[i] = max(min(stop, peer), extents.get(i + 1, i + 2))
         if kinds[i] == "header":
             next_header = i
         if is_check:
@@ -191,18 +206,18 @@ def _header_extents(trace: Trace, kinds: list[_Kind]) -> dict[int, int]:
     return extents
 
 
-def _minor_extent(kinds: list[_Kind], extents: dict[int, int], header: int, stop: int) -> int:
+def _minor_extent(kinds: list[StepKind], extents: dict[int, int], header: int, stop: int) -> int:
     """A list or a program ends with its last line; prose goes on to the next header or turn."""
     first = header + 1
     kind = kinds[first]
     if kind == "header":
         return extents.get(first, first + 1)
     if kind == "prose":
-        return max(stop, first + 1)
+        return max(min(stop, first + _MAX_PROSE_STEPS), first + 1)
     return _run_end(kinds, first)
 
 
-def _run_end(kinds: list[_Kind], start: int) -> int:
+def _run_end(kinds: list[StepKind], start: int) -> int:
     """Where the run of list items, or of worked values and lines of code, that begins here ends."""
     run = _LIST if kinds[start] == "item" else _LINES
     end = start + 1
@@ -211,7 +226,7 @@ def _run_end(kinds: list[_Kind], start: int) -> int:
     return end
 
 
-def _unit_end(trace: Trace, kinds: list[_Kind], start: int) -> int:
+def _unit_end(trace: Trace, kinds: list[StepKind], start: int) -> int:
     """Where what hangs together without a header ends: a run of lines; prose stands alone."""
     if kinds[start] != "prose" and kinds[start] != "header":
         return _run_end(kinds, start)
@@ -222,7 +237,7 @@ def _unit_end(trace: Trace, kinds: list[_Kind], start: int) -> int:
 
 
 def _cut(
-    trace: Trace, kinds: list[_Kind], extents: dict[int, int], steps: range, limit: int
+    trace: Trace, kinds: list[StepKind], extents: dict[int, int], steps: range, limit: int
 ) -> int:
     """Where a stretch is cut that is over the limit: at its last seam within, else its first."""
     start = trace.steps[steps.start].start
@@ -231,7 +246,7 @@ def _cut(
     best = 0
     first = steps.start + (2 if steps.start in extents else 1)
     for seam in range(first, steps.stop):
-        if kinds[seam] == "code" and kinds[seam - 1] in ("code", "header", "inner"):
+        if is_inside_code(kinds, seam):
             continue
         if best and trace.steps[seam - 1].end - start > limit:
             break

@@ -13,15 +13,16 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from asap.prune.evidence import Reading
-from asap.prune.passage import CHECK_ENDING, CHECK_OPENING, Passage
+from asap.prune.evidence import Reading, compile_conclusion, pack
+from asap.prune.passage import CHECK_ENDING, CHECK_OPENING, Passage, classify_steps, is_inside_code
 from asap.trace import Trace
 
 _MAX_CHECK_STEPS = 12
 """How far a check without a header may reach beyond the step that opens it."""
-_MAX_ANSWER_CHARACTERS = 400
-"""A longer answer is no value that a sentence could conclude with."""
 _OPENING_CHARACTERS = 160
+_MIN_REPEAT_WORDS = 7
+_REPEAT_SHARE = 0.7
+_WORD = re.compile(r"\w+")
 
 _TURN = (
     r"\s*(?:but |oh,? |ah,? |hmm[.,]? |so )*"
@@ -55,10 +56,6 @@ _MISMATCH = re.compile(
     r"|but (?:the )?(?:expected|sample|correct|actual|output|answer)\b)",
     re.IGNORECASE,
 )
-_CONCLUDING = (
-    r"(?:is|be|are|==|=|→|->|returns?|equals?|gives?|output|result|answer|:|becomes|as|get)"
-    r"(?:exactly|just|still|simply|then|thelist|thestring)?"
-)
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6}
 
 
@@ -73,6 +70,34 @@ def cut_at_retractions(trace: Trace, passages: Sequence[Passage]) -> tuple[Passa
                 header, start = None, i
         cut.append(Passage(header, range(start, passage.body.stop)))
     return tuple(cut)
+
+
+def cut_at_repeats(trace: Trace, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+    """Passages out of which steps are cut that say again what has been said before."""
+    is_repeat = _find_repeats(trace)
+    kinds = classify_steps(trace)
+    cut: list[Passage] = []
+    for passage in passages:
+        header, start = passage.header, passage.body.start
+        for i in passage.body[1:]:
+            if is_repeat[i] != is_repeat[i - 1] and not is_inside_code(kinds, i):
+                cut.append(Passage(header, range(start, i)))
+                header, start = None, i
+        cut.append(Passage(header, range(start, passage.body.stop)))
+    return tuple(cut)
+
+
+def _find_repeats(trace: Trace) -> list[bool]:
+    """Whether a step consists, almost in full, of runs of four words that stand before it."""
+    seen: set[int] = set()
+    is_repeat = []
+    for i in range(len(trace.steps)):
+        words = _WORD.findall(trace.text(i).lower())
+        runs = {hash(tuple(words[k : k + 4])) for k in range(len(words) - 3)}
+        is_long = len(words) >= _MIN_REPEAT_WORDS
+        is_repeat.append(is_long and len(runs & seen) >= _REPEAT_SHARE * len(runs))
+        seen |= runs
+    return is_repeat
 
 
 def find_withdrawn(reading: Reading) -> set[int]:
@@ -179,7 +204,7 @@ def _tail(reading: Reading, stretch: range) -> str:
 
 def _result(tail: str) -> str | None:
     results = _RESULT.findall(tail)
-    return _pack(results[-1]).lower() if results else None
+    return pack(results[-1]).lower() if results else None
 
 
 def _find_ways(reading: Reading) -> list[range]:
@@ -187,21 +212,15 @@ def _find_ways(reading: Reading) -> list[range]:
 
     A conclusion of something else ends no stretch: it is part of the way to the answer.
     """
-    answer = reading.trace.answer.strip()
-    if not answer or len(answer) > _MAX_ANSWER_CHARACTERS:
+    conclusion = compile_conclusion(reading.trace.answer)
+    if conclusion is None:
         return []
-    value = re.escape(_pack(answer)) or "(?:an)?emptystring"
-    conclusion = re.compile(rf"{_CONCLUDING}{value}(?!\w|\.\d|\?)", re.IGNORECASE)
     ways = []
     start = 0
     for p, text in enumerate(reading.texts):
-        if conclusion.search(_pack(text)):
+        if conclusion.search(pack(text)):
             ways.append(range(start, p + 1))
             start = p + 1
     if ways and start < len(reading.texts):
         ways.append(range(start, len(reading.texts)))
     return ways
-
-
-def _pack(text: str) -> str:
-    return "".join(text.replace("'", "").replace('"', "").split())
