@@ -124,7 +124,7 @@ def test_recorded_replies_stand_in_for_an_llm(
         "--stage1", "select", "--llm-url", "replay:replies.jsonl",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "1 rows fell back to extract" in done.stdout
+    assert "rows fell back to extract after stage 1 failed: 1\n" in done.stdout
     assert "LLM: 0 requests, 19 replies at hand" in done.stdout
 
 

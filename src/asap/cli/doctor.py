@@ -10,9 +10,9 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from asap.cli.terminal import Terminal
 from asap.errors import AsapError
 from asap.run import cache_folder
 from asap.surprisal import ScoreRequest, load_scorer
@@ -47,7 +47,7 @@ def doctor() -> None:
         *_check(_write_to_cache, "set ASAP_CACHE to a writable folder on a local disk"),
     )
     table.add_row("API key", *_key())
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _package(package: str, extra: str) -> tuple[str, str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 
 from asap.chat import Chat
+from asap.cli.terminal import Terminal
 from asap.run import Progress
 
 
@@ -31,7 +31,7 @@ class RunBar:
     """
 
     def __init__(self, total: int | None, is_quiet: bool = False, verb: str = "pruning") -> None:
-        console = Console(stderr=True)
+        self._console = Terminal(stderr=True)
         self._bar = Bar(
             TextColumn(verb),
             BarColumn(),
@@ -40,8 +40,8 @@ class RunBar:
             TimeElapsedColumn(),
             TextColumn("· left"),
             TimeRemainingColumn(),
-            console=console,
-            disable=is_quiet or not console.is_terminal,
+            console=self._console,
+            disable=is_quiet or not self._console.is_terminal,
         )
         self._is_quiet = is_quiet
         self._task = self._bar.add_task("", total=total, tokens="")
@@ -62,8 +62,8 @@ class RunBar:
 
     def say(self, *lines: str) -> None:
         """Print lines on stderr, above the bar where there is one."""
-        for line in () if self._is_quiet else lines:
-            self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if not self._is_quiet:
+            self._console.say(*lines)
 
     def advance(self, step: Progress, chat: Chat | None = None) -> None:
         """Add what one batch has done."""

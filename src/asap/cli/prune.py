@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import RunBar
+from asap.cli.terminal import Terminal
 from asap.corpus import Columns, Corpus, open_corpus
 from asap.run import RunResult, check_run, load_recipe, open_tools, prune_corpus, shipped_recipes
 
@@ -116,9 +118,9 @@ def _describe(corpus: Corpus, is_resumed: bool) -> list[str]:
 
 def print_summary(result: RunResult) -> None:
     """What was done, as tables on stdout."""
-    console = Console()
+    terminal = Terminal()
     summary = result.summary
-    table = Table(title=f"{result.folder}", title_justify="left")
+    table = Table(title=Text(str(result.folder)), title_justify="left")
     for heading in ("", "before", "after stage 1", "after", "kept"):
         table.add_column(heading, justify="right" if heading else "left")
     share = f"{summary.rows_out / summary.rows_in:.1%}" if summary.rows_in else ""
@@ -129,31 +131,25 @@ def print_summary(result: RunResult) -> None:
     ):
         share = f"{after / before:.1%}" if before else ""
         table.add_row(name, f"{before:,}", f"{middle:,}", f"{after:,}", share)
-    console.print(table)
+    terminal.print(table)
     for reason, count in summary.excluded_by_reason.items():
-        console.print(f"excluded: {count:,} × {reason}", highlight=False, soft_wrap=True)
+        terminal.say(f"excluded: {count:,} × {reason}")
     for count, what in (
-        (summary.rows_without_question, "rows have no question"),
-        (summary.rows_stage1_fell_back, "rows fell back to extract after stage 1 failed"),
-        (summary.rows_over_budget, "rows were kept although their last step is over the budget"),
+        (summary.rows_without_question, "without a question"),
+        (summary.rows_stage1_fell_back, "fell back to extract after stage 1 failed"),
+        (summary.rows_over_budget, "kept although the last step is over the budget"),
     ):
         if count:
-            console.print(f"note: {count:,} {what}", highlight=False, soft_wrap=True)
+            terminal.say(f"rows {what}: {count:,}")
     if result.llm is not None:
         used = result.llm
-        console.print(
+        terminal.say(
             f"LLM: {used.requests:,} requests, {used.cached:,} replies at hand, "
-            f"{used.prompt_tokens:,} tokens read, {used.completion_tokens:,} written",
-            highlight=False,
-            soft_wrap=True,
+            f"{used.prompt_tokens:,} tokens read, {used.completion_tokens:,} written"
         )
     stages = " · ".join(f"{name} {value:.1f} s" for name, value in result.seconds_by_stage.items())
-    console.print(f"time: {result.seconds:.1f} s ({stages})", highlight=False, soft_wrap=True)
-    console.print(
+    terminal.say(
+        f"time: {result.seconds:.1f} s ({stages})",
         f"train on it: datasets.load_dataset({str(result.folder)!r})",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(
-        f"look at one: asap show {result.folder} --row 0", highlight=False, soft_wrap=True
+        f"look at one: asap show {shlex.quote(str(result.folder))} --row 0",
     )

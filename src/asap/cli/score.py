@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from asap.cli import flags
 from asap.cli.progress import RunBar
+from asap.cli.terminal import Terminal
 from asap.corpus import Columns, open_corpus
 from asap.run import Progress, check_scores_file, load_recipe, score_corpus
 from asap.surprisal import load_scorer
@@ -54,10 +54,8 @@ def score(
             limit=limit,
             on_progress=lambda n_rows: bar.advance(Progress(n_rows, 0, 0)),
         )
-    console = Console()
-    console.print(
-        f"{output}: {counts.total():,} rows, {counts['scored']:,} scored", highlight=False
-    )
+    terminal = Terminal()
+    terminal.say(f"{output}: {counts.total():,} rows, {counts['scored']:,} scored")
     for reason, count in sorted(counts.items()):
         if reason != "scored":
-            console.print(f"without scores: {count:,} × {reason}", highlight=False, soft_wrap=True)
+            terminal.say(f"without scores: {count:,} × {reason}")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.run import Ledger, read_report
 
@@ -60,7 +60,7 @@ def find_row(ledger: Ledger, id: str | None, row: int | None) -> dict[str, Any]:
 
 
 def _list_rows(ledger: Ledger) -> None:
-    console = Console()
+    console = Terminal()
     table = Table()
     for heading in ("row", "id", "outcome", "tokens before", "after"):
         table.add_column(heading, justify="left" if heading in ("id", "outcome") else "right")
@@ -73,7 +73,7 @@ def _list_rows(ledger: Ledger) -> None:
 
 
 def _print_trace(record: dict[str, Any], has_reply_wording: bool) -> None:
-    console = Console()
+    console = Terminal()
     console.rule(Text(f"row {record['row']} · {record['id']}"))
     if record["question"]:
         console.print(Text(record["question"].strip()), style="dim")
