@@ -26,7 +26,7 @@ from asap.errors import (
     UserError,
 )
 
-KEY = "sk-test-0123456789abcdef"
+KEY = "ds-0123456789abcdef"  # not of the form sk-..., which is masked whatever it is
 QUICK = ChatLimits(attempts=3, timeout_s=20.0)
 
 
