@@ -32,6 +32,7 @@ from asap.surprisal.window import clip_head, cut_windows
 
 _PROBE = "Wait, let me check the first example again. n = 3, so the sum is 6, which matches.\n\n"
 _CHUNK_CHARACTERS = 400_000  # of text, tokenized together while the model works on the chunk before
+_LEAST_FILL = 0.75  # a text shorter than this share of the batch's longest waits for the next one
 _OWN_LOGITS = 64 * 1024 * 1024  # at most so many at once, where the model's own output is used
 _OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll", "sum_entropy"})
 _ENTROPIES: frozenset[Statistic] = frozenset({"first_entropy", "sum_entropy"})
@@ -94,7 +95,7 @@ class TransformersScorer:
         self._prefix = list(prefix)
         self._write_context = write_context
         self._window = _choose_window(model, name, window)
-        self._batch_tokens = batch_tokens or (8192 if model.device.type == "cpu" else 32_768)
+        self._batch_tokens = batch_tokens or (4096 if model.device.type == "cpu" else 32_768)
         self._lock = threading.Lock()
         self._count_lock = threading.Lock()
         self.n_clipped_contexts = 0
@@ -310,7 +311,9 @@ def _batch(pieces: list[_Piece], batch_tokens: int) -> Iterator[list[_Piece]]:
     """Pieces of like length together, at most `batch_tokens` with padding, at least one piece."""
     batch: list[_Piece] = []
     for piece in sorted(pieces, key=lambda piece: -len(piece.ids)):
-        if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
+        longest = len(batch[0].ids) if batch else 0
+        is_full = (len(batch) + 1) * longest > batch_tokens
+        if batch and (is_full or len(piece.ids) < _LEAST_FILL * longest):
             yield batch
             batch = []
         batch.append(piece)
