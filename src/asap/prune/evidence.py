@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from asap.prune.passage import Passage
+from asap.prune.passage import Passage, StepKind, classify_steps
 from asap.trace import Trace, find_fences
 
 DRAFT_SHARE = 0.5
@@ -60,6 +60,8 @@ class Reading:
 
     trace: Trace
     passages: tuple[Passage, ...]
+    kinds: tuple[StepKind, ...]
+    """Kind of each step."""
     texts: tuple[str, ...]
     """Text of each passage, verbatim."""
     is_program: bool
@@ -79,6 +81,7 @@ def read_trace(trace: Trace, passages: Sequence[Passage]) -> Reading:
         trace: a trace with steps.
         passages: its passages.
     """
+    kinds = tuple(classify_steps(trace))
     texts = tuple(_passage_text(trace, passage) for passage in passages)
     tokens = [_tokenize(text) for text in texts]
     code = find_code(trace.answer)
@@ -101,7 +104,7 @@ def read_trace(trace: Trace, passages: Sequence[Passage]) -> Reading:
             (*mention, CONCLUSION) if conclusion.search(pack(text)) else mention
             for mention, text in zip(mentions, texts, strict=True)
         )
-    return Reading(trace, tuple(passages), texts, bool(code), shares, mentions, weights)
+    return Reading(trace, tuple(passages), kinds, texts, bool(code), shares, mentions, weights)
 
 
 def find_code(answer: str) -> str:

@@ -55,7 +55,7 @@ _BREAK = re.compile(
     r"|(?:but )?wait\b|hmm\b|to (?:implement|handle)\b)",
     re.IGNORECASE,
 )
-CHECK_ENDING = re.compile(
+_BREAK_IN_CHECK = re.compile(
     rf"(?:{_TURN}|now, (?:let'?s|the code|code|how|considering|edge|what|to|in|for)\b"
     r"|let'?s (?:code|write)|this (?:approach|should|code|works)\b)",
     re.IGNORECASE,
@@ -180,6 +180,9 @@ def _header_extents(trace: Trace, kinds: list[StepKind]) -> dict[int, int]:
     n_steps = len(kinds)
     extents: dict[int, int] = {}
     openings = [trace.text(i).lstrip()[:_OPENING_CHARACTERS] for i in range(n_steps)]
+    is_dry = [
+        kind == "prose" and not _DIGITS.search(o) for kind, o in zip(kinds, openings, strict=True)
+    ]
     next_check = next_break = next_break_in_check = next_header = n_steps
     next_peer: dict[str, int] = {}
     for i in range(n_steps - 1, -1, -1):
@@ -201,7 +204,8 @@ def _header_extents(trace: Trace, kinds: list[StepKind]) -> dict[int, int]:
             next_check = i
         if _BREAK.match(openings[i]):
             next_break = i
-        if CHECK_ENDING.match(openings[i]):
+        # two steps of prose without a number: the example has been left
+        if _BREAK_IN_CHECK.match(openings[i]) or (is_dry[i] and is_dry[i + 1 : i + 2] == [True]):
             next_break_in_check = i
     return extents
 

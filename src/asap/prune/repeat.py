@@ -14,11 +14,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from asap.prune.evidence import Reading, compile_conclusion, pack
-from asap.prune.passage import CHECK_ENDING, CHECK_OPENING, Passage, classify_steps, is_inside_code
+from asap.prune.passage import CHECK_OPENING, Passage, classify_steps, is_inside_code
 from asap.trace import Trace
 
-_MAX_CHECK_STEPS = 12
-"""How far a check without a header may reach beyond the step that opens it."""
 _OPENING_CHARACTERS = 160
 _MIN_REPEAT_WORDS = 7
 _REPEAT_SHARE = 0.7
@@ -167,18 +165,15 @@ def _opening(reading: Reading, step_index: int) -> str:
 
 
 def _check_end(reading: Reading, governed: dict[int, tuple[int, ...]], position: int) -> int:
-    """Where a check ends: with what its header governs, without a header at the next turn."""
+    """Where a check ends: with what its header governs, without one with the lines of values."""
     steps = reading.passages[position].steps
-    is_governed = steps.start in governed
-    end = governed[steps.start][-1] + 1 if is_governed else steps.stop + _MAX_CHECK_STEPS
+    end = governed[steps.start][-1] + 1 if steps.start in governed else None
     stop = position + 1
-    while stop < len(reading.passages) and reading.passages[stop].steps.start < end:
-        if _check_label(reading, stop):
+    while stop < len(reading.passages):
+        first = reading.passages[stop].steps.start
+        is_over = reading.kinds[first] != "value" if end is None else first >= end
+        if is_over or _check_label(reading, stop):
             break
-        if not is_governed:
-            opening = _opening(reading, reading.passages[stop].steps.start)
-            if CHECK_ENDING.match(opening):
-                break
         stop += 1
     return stop
 
