@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asap.prune.extract import order_drops
+from asap.prune import order_drops
 from asap.surprisal import load_counter
 from asap.trace import Step, Trace, count_tokens, parse_trace, segment_trace
 
@@ -529,7 +529,7 @@ def main() -> None:
         for case in cases:
             order_drops(case.trace, arguments.ratios[0])
         milliseconds = 1000 * (time.process_time() - started) / len(cases)
-        print(f"\n### {kind}: {len(cases)} traces of {folder} ({milliseconds:.1f} ms of CPU per trace)")
+        print(f"\n### {kind}: {len(cases)} traces of {folder} ({milliseconds:.1f} ms CPU each)")
         for ratio in arguments.ratios:
             print(f"\nstage1_ratio {ratio}\n")
             print_table(compare(cases, ratio, arguments.seeds))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -237,6 +240,31 @@ def test_token_counts_are_asked_for() -> None:
     trace = replace(_trace("one", "two", answer="Yes"), tokens=None)
     with pytest.raises(ValueError, match="count_tokens"):
         order_drops(trace, 0.5)
+
+
+_PRINT_DROPS = """
+from asap.prune import order_drops
+from asap.surprisal import FakeCounter
+from asap.trace import Trace, count_tokens, segment_trace
+steps = [f"Row {i % 7} holds {i * 7 % 31} marks, a gap of {i % 5}" for i in range(60)]
+trace = segment_trace(Trace(0, "a", "", chr(10).join(s + chr(10) for s in steps), "marks[7] = 31"))
+print(order_drops(count_tokens([trace], FakeCounter())[0], 0.3))
+"""
+
+
+def test_the_order_is_the_same_in_every_process() -> None:
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", _PRINT_DROPS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
+    assert len(printed.pop()) > 100
 
 
 _STEPS = st.sampled_from(

@@ -37,6 +37,7 @@ _STANDING = 4.0
 _OVERHEAD_TOKENS = 24
 """Added to a passage's cost: without it, scraps of a few words would be taken first."""
 _REACH = 5
+"""Among how many passages in line the last one to go is chosen."""
 _WORD = re.compile(r"[a-z_]\w*|\d+", re.IGNORECASE)
 _MIN_WORD_CHARACTERS = 4
 
@@ -235,7 +236,7 @@ class _Greedy:
 
     A heap of worths that may be out of date: worth only falls as passages are taken, so the top is
     right once it has been computed anew; where it rises (a name comes into use), the passage is
-    entered again.
+    entered again. Sums over a passage are exact (`fsum`).
     """
 
     def __init__(self, reading: Reading, profiles: Sequence[_Profile]) -> None:
