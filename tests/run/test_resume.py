@@ -283,8 +283,15 @@ def test_a_finished_run_is_not_done_again(prune: Prune, small: Path) -> None:
     before = run.files("data", "traces", "excluded.jsonl", "README.md", "recipe.yaml")
     scorer = FakeScorer()
     opened: list[bool] = []
-    result, run = prune(small, tools=Tools(FakeCounter(), scorer), on_open=opened.append)
+    n_rows: list[int] = []
+    result, run = prune(
+        small,
+        tools=Tools(FakeCounter(), scorer),
+        on_open=opened.append,
+        on_progress=lambda step: n_rows.append(step.n_rows),
+    )
     assert (result.is_resumed, opened, scorer.n_requests) == (True, [True], 0)
+    assert n_rows == [12]
     assert before == run.files("data", "traces", "excluded.jsonl", "README.md", "recipe.yaml")
 
 

@@ -145,10 +145,6 @@ class Ledger:
             path.name == "report.json.tmp" for path in self.folder.iterdir()
         )
 
-    def is_finished(self, shard: int) -> bool:
-        """Whether a shard's files stand."""
-        return self._path("traces", shard).exists()
-
     def finished_shards(self) -> list[int]:
         """Numbers of the shards that stand, ascending."""
         return sorted(int(path.stem) for path in (self.folder / "traces").glob("*.parquet"))
@@ -160,6 +156,10 @@ class Ledger:
             temporary = path.with_suffix(".tmp")
             pq.write_table(table, temporary, compression="zstd")
             _rename_durably(temporary, path)
+
+    def count_rows(self, shard: int) -> int:
+        """Rows of a finished shard, excluded ones among them."""
+        return int(pq.read_metadata(self._path("traces", shard)).num_rows)
 
     def read_traces(self, shard: int, columns: list[str] | None = None) -> pa.Table:
         """A shard's evidence."""

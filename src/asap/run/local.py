@@ -236,7 +236,9 @@ def _missing_shards(
     finished = set(ledger.finished_shards())
     first = next(shard for shard in itertools.count() if shard not in finished)
     if first:
-        on_progress(Progress(first * shard_rows, 0, 0))
+        # Only the last shard of an input can be short.
+        n_rows = (first - 1) * shard_rows + ledger.count_rows(first - 1)
+        on_progress(Progress(n_rows, 0, 0))
     rows = corpus.rows(first * shard_rows)
     if limit is not None:
         rows = itertools.islice(rows, max(0, limit - first * shard_rows))
