@@ -10,6 +10,7 @@
     ├── RunStopped                a run stopped on purpose, resumable: exit code 1
     │   ├── KeyRefused            the server refused the API key
     │   ├── SpendingLimitReached  the run's limit on LLM tokens is used up
+    │   ├── NoReply               the LLM has answered nothing at all
     │   └── TooManyExcluded       more rows were excluded than `max_excluded` allows
     └── ChatError                 one request to an LLM failed after its last attempt
 
@@ -67,6 +68,10 @@ class KeyRefused(RunStopped):
 
 class SpendingLimitReached(RunStopped):
     """The run's limit on LLM tokens is used up."""
+
+
+class NoReply(RunStopped):
+    """The LLM has not answered a single request of a whole batch: its URL or its name is wrong."""
 
 
 class TooManyExcluded(RunStopped):

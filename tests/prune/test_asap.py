@@ -7,7 +7,7 @@ import json
 import pytest
 
 from asap.chat import ChatRequest, ScriptedChat
-from asap.errors import KeyRefused, RecipeError
+from asap.errors import ChatError, KeyRefused, NoReply, RecipeError
 from asap.prune import Asap, Options, Tools
 from asap.surprisal import FakeCounter, FakeScorer
 from asap.trace import Budget, Excluded, Kept, Trace, count_tokens, segment_trace
@@ -150,3 +150,13 @@ def test_outcomes_do_not_hang_on_the_batch() -> None:
     together = method.prune(traces, Budget(ratio=0.5), tools)
     alone = [method.prune([trace], Budget(ratio=0.5), tools)[0] for trace in reversed(traces)]
     assert together == alone[::-1]
+
+
+def test_an_llm_that_never_answers_stops_the_run() -> None:
+    def fail(request: ChatRequest) -> str:
+        raise ChatError("bad_request", "there is no such model")
+
+    traces = [make_trace(row=n) for n in range(16)]
+    tools = Tools(FakeCounter(), scorer(), ScriptedChat(fail))
+    with pytest.raises(NoReply, match=r"bad_request.*--llm-url"):
+        Asap(Options(stage1="select")).prune(traces, Budget(ratio=0.5), tools)

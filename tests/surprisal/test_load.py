@@ -31,7 +31,7 @@ def copied(model_folder: Callable[[str], Path], tmp_path: Path) -> Path:
 
 def test_the_name_tells_the_weights(model_folder: Callable[[str], Path], copied: Path) -> None:
     name = load_scorer(str(copied), device="cpu").name
-    assert name == f"copied@{digest_weights(model_folder('llama'))}"
+    assert name.startswith(f"copied@{digest_weights(model_folder('llama'))}:")
     weights = load_file(copied / "model.safetensors")
     weights["model.norm.weight"] += 0.5
     save_file(weights, copied / "model.safetensors", metadata={"format": "pt"})

@@ -1,16 +1,6 @@
 """An LLM behind any OpenAI-compatible server (vLLM, llama.cpp, ...), by the official client.
 
-Its own retries are off; the ones here are counted, and stop when the run must stop. How each fault
-ends:
-
-    401, 403                         KeyRefused; nothing more is sent, the wire is cut
-    402, 429 `insufficient_quota`,
-    run's `token_limit` used up      SpendingLimitReached; nothing more is sent, replies under
-                                     way still arrive and are stored
-    408, 409, 429, 5xx, time-out,
-    lost connection, a body that
-    is no completion                 sent again, `attempts` times in all, then ChatError
-    every other status               ChatError `bad_request` at once
+Its own retries are off; the ones here are counted, and stop when the run must stop.
 """
 
 from __future__ import annotations
@@ -79,7 +69,16 @@ class OpenAIChat:
     """Asks an OpenAI-compatible server, with the key in `ASAP_API_KEY`, else `OPENAI_API_KEY`.
 
     A slot of `limits.concurrency` stays taken while its request waits between attempts, so a
-    server that limits its rate gets fewer requests of its own accord.
+    server that limits its rate gets fewer requests of its own accord. How each fault ends:
+
+        401, 403                         KeyRefused; nothing more is sent, the wire is cut
+        402, 429 `insufficient_quota`,
+        run's `token_limit` used up      SpendingLimitReached; nothing more is sent, replies under
+                                         way still arrive and are stored
+        408, 409, 429, 5xx, time-out,
+        lost connection, a body that
+        is no completion                 sent again, `attempts` times in all, then ChatError
+        every other status               ChatError `bad_request` at once
 
     Args:
         model: the model's name as the server knows it.

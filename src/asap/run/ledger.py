@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from asap.errors import RunFolderError
 
 FORMAT_VERSION = 1
+"""What `report.json` says of the folder's layout; another number is refused by name."""
 
 STEP = pa.struct(
     [
@@ -59,6 +60,9 @@ TRACES = pa.schema(
         ("score_name", pa.string()),
         ("removal_order", pa.list_(pa.int32())),
         ("tokens_after_removal", pa.list_(pa.int32())),
+        ("steps_before", pa.int32()),
+        ("steps_after_stage1", pa.int32()),
+        ("steps_after", pa.int32()),
         ("tokens_before", pa.int64()),
         ("tokens_after_stage1", pa.int64()),
         ("tokens_after", pa.int64()),
@@ -160,6 +164,10 @@ class Ledger:
     def count_rows(self, shard: int) -> int:
         """Rows of a finished shard, excluded ones among them."""
         return int(pq.read_metadata(self._path("traces", shard)).num_rows)
+
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return read_report(self.folder).get("status") == "finished"
 
     def read_traces(self, shard: int, columns: list[str] | None = None) -> pa.Table:
         """A shard's evidence."""

@@ -104,26 +104,17 @@ def prune_corpus(
         shard_rows if recipe.needs_chat else min(shard_rows, SCORING_BATCH_ROWS),
         tuple(keep_columns),
     )
-    _run_shards(corpus, ledger, pipeline, limit, shard_rows, on_progress)
+    n_shards = _run_shards(corpus, ledger, pipeline, limit, shard_rows, on_progress)
     ledger.write_excluded()
     summary = summarise(ledger, recipe.budget_tokens)
-    seconds = time.perf_counter() - started
     stages = {name: round(value, 3) for name, value in tools.clock.seconds.items()}
-    write_card(ledger, corpus, recipe, summary)
-    ledger.write_report(
-        {
-            "status": "finished",
-            "identity": identity,
-            "layout": corpus.layout.describe(),
-            "files": list(corpus.files),
-            "counts": summary.to_dict(),
-            "llm": {**asdict(tools.chat.usage), "model": tools.chat.model} if tools.chat else None,
-            "versions": _versions(),
-            "timings": {"finished": _now(), "seconds": round(seconds, 3), "by_stage_s": stages},
-        }
-    )
     llm = tools.chat.usage if tools.chat else None
+    seconds = time.perf_counter() - started
     result = RunResult(output, summary, is_resumed, seconds, stages, llm)
+    write_card(ledger, corpus, recipe, summary)
+    # A finished run that is merely looked at again keeps the timings of the call that did the work.
+    if n_shards or not ledger.is_finished():
+        ledger.write_report(_report(corpus, identity, result, tools))
     if summary.rows_excluded > max_excluded * summary.rows_in:
         reasons = ", ".join(f"{name} {count}" for name, count in summary.excluded_by_reason.items())
         raise TooManyExcluded(
@@ -131,6 +122,29 @@ def prune_corpus(
             f"than --max-excluded {max_excluded:g} allows; everything is written to {output}"
         )
     return result
+
+
+def _report(
+    corpus: Corpus, identity: dict[str, Any], result: RunResult, tools: Tools
+) -> dict[str, Any]:
+    """What `report.json` says of a run that came to its end."""
+    llm = None
+    if tools.chat and result.llm:
+        llm = {"model": tools.chat.model, **asdict(result.llm)}
+    return {
+        "status": "finished",
+        "identity": identity,
+        "layout": corpus.layout.describe(),
+        "files": list(corpus.files),
+        "counts": result.summary.to_dict(),
+        "llm": llm,
+        "versions": _versions(),
+        "timings": {
+            "finished": _now(),
+            "seconds": round(result.seconds, 3),
+            "by_stage_s": result.seconds_by_stage,
+        },
+    }
 
 
 def check_run(
@@ -182,12 +196,13 @@ def _run_shards(
     limit: int | None,
     shard_rows: int,
     on_progress: Callable[[Progress], None],
-) -> None:
+) -> int:
     """Keep the pool busy, holding no more than the shards in flight and the next one in memory.
 
     An error or an interrupt does not wait for the shards in flight: they end after their batch,
-    unwritten.
+    unwritten. Returns the number of shards that were missing.
     """
+    n_shards = 0
     running: set[Future[None]] = set()
     has_stopped = threading.Event()
 
@@ -199,6 +214,7 @@ def _run_shards(
     pool = ThreadPoolExecutor(SHARDS_IN_FLIGHT)
     try:
         for shard, rows in _missing_shards(corpus, ledger, limit, shard_rows, report):
+            n_shards += 1
             running.add(pool.submit(_prune_shard, shard, rows, ledger, pipeline, report))
             if len(running) > SHARDS_IN_FLIGHT:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -206,6 +222,7 @@ def _run_shards(
                     future.result()
         for future in running:
             future.result()
+        return n_shards
     except BaseException:
         has_stopped.set()
         raise

@@ -169,6 +169,9 @@ def _evidence(row: Row, trace: Trace | None, outcome: Outcome) -> dict[str, Any]
             record["reply"] = outcome.subject.thinking
         record.update(
             steps=_steps(outcome),
+            steps_before=len(trace.steps) if trace else None,
+            steps_after_stage1=len(selection.fates) - selection.fates.count("stage1"),
+            steps_after=len(selection.kept),
             removal_order=selection.removal_order,
             tokens_after_removal=selection.tokens_after_removal,
             tokens_after_stage1=selection.tokens_after_removal[n_stage1 - 1]

@@ -44,7 +44,9 @@ _COLUMNS = [
     "reason",
     "question",
     "stage1",
-    "steps",
+    "steps_before",
+    "steps_after_stage1",
+    "steps_after",
     "tokens_before",
     "tokens_after_stage1",
     "tokens_after",
@@ -75,9 +77,8 @@ def summarise(ledger: Ledger, budget_tokens: int | None = None) -> Summary:
         summary.tokens_before += row["tokens_before"]
         summary.tokens_after += row["tokens_after"]
         summary.tokens_after_stage1 += row["tokens_after_stage1"]
-        fates = Counter(step["fate"] for step in row["steps"] or ())
-        summary.steps_before += fates.total()
-        summary.steps_after_stage1 += fates["kept"] + fates["stage2"]
-        summary.steps_after += fates["kept"]
+        summary.steps_before += row["steps_before"] or 0
+        summary.steps_after_stage1 += row["steps_after_stage1"] or 0
+        summary.steps_after += row["steps_after"] or 0
     summary.excluded_by_reason = dict(sorted(reasons.items()))
     return summary

@@ -50,10 +50,12 @@ def load_scorer(
     digest = digest_weights(folder)
     tokenizer = load_folder_tokenizer(folder, label)
     write_context, prefix = load_raw(folder) if context == "raw" else load_template(folder)
+    model = load_model(folder, label, dtype, device)
+    number_type = "bf16" if str(model.dtype) == "torch.bfloat16" else "fp32"
     return TransformersScorer(
-        load_model(folder, label, dtype, device),
+        model,
         tokenizer,
-        name=f"{label}@{digest}",
+        name=f"{label}@{digest}:{number_type}",
         prefix=prefix,
         write_context=write_context,
         window=window,

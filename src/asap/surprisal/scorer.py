@@ -47,7 +47,7 @@ class StepScorer(Protocol):
 
     @property
     def name(self) -> str:
-        """Model id or folder name with a digest of the weights, as it stands in a run's record."""
+        """Model id or folder name, digest of the weights and number type, as in a run's record."""
         ...
 
     def score(
