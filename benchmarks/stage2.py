@@ -38,7 +38,6 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
@@ -122,7 +121,7 @@ def measure_paper(folder: Path, texts: Sequence[str], ratio: float, dtype: str) 
 
 def _load_plainly(folder: Path, dtype: str) -> tuple[Any, Any]:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     if not (folder / "model.safetensors").is_file():
         return tokenizer, None
     float_type = torch.bfloat16 if dtype == "bf16" else torch.float32

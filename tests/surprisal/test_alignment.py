@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
+from transformers import PreTrainedTokenizerFast
 
 from asap.surprisal import ScoreRequest
 from asap.surprisal.alignment import find_step_tokens
-from asap.surprisal.context import load_raw
+from asap.surprisal.context import find_prefix
 from asap.surprisal.tokenizer import load_tokenizer
 from asap.trace import OPENING, Step, segment_thinking
 
@@ -135,8 +135,8 @@ def check_on_bytes(folder: Path, question: str, thinking: str, segmenter: str) -
 def check_real(requests: list[ScoreRequest], folder: Path) -> None:
     """The model's own tokens (with its BOS, if any) against ours, and indices against the bytes."""
     ours = load_tokenizer(str(folder))
-    _, prefix = load_raw(folder)
-    own = AutoTokenizer.from_pretrained(folder)
+    prefix = find_prefix(folder, ours)
+    own = PreTrainedTokenizerFast.from_pretrained(folder)
     n_steps = 0
     for request in requests:
         context = f"{request.question}\n{OPENING}" if request.question else OPENING
@@ -163,7 +163,7 @@ def test_trap_18_19_real_traces(
 ) -> None:
     """The paper's code counts a BOS that may be absent, and tokens of prefixes as the whole's."""
     folder = real_vocabulary(kind, has_bos)
-    assert len(load_raw(folder)[1]) == has_bos
+    assert len(find_prefix(folder, load_tokenizer(str(folder)))) == has_bos
     check_real(real_requests(20), folder)
 
 

@@ -16,9 +16,10 @@ from transformers import AutoTokenizer
 
 from asap.errors import MissingExtraError, ModelError
 from asap.surprisal import ScoreRequest, load_counter, load_scorer
-from asap.surprisal.context import load_raw, load_template
+from asap.surprisal.context import find_prefix, load_template, write_raw
 from asap.surprisal.model import _choose_dtype
 from asap.surprisal.model_folder import digest_weights
+from asap.surprisal.tokenizer import load_tokenizer
 from asap.trace import Step
 
 
@@ -72,11 +73,38 @@ def test_loading_is_silent(copied: Path) -> None:
 
 
 def test_raw_context_and_begin(model_folder: Callable[[str], Path]) -> None:
-    write, prefix = load_raw(model_folder("llama"))
-    assert prefix == [0]
-    assert load_raw(model_folder("qwen2"))[1] == []
-    assert write("a?") == "a?\n<think>\n"
-    assert write("") == "<think>\n"
+    for kind, prefix in (("llama", [0]), ("qwen2", [])):
+        folder = model_folder(kind)
+        assert find_prefix(folder, load_tokenizer(str(folder))) == prefix
+    assert write_raw("a?") == "a?\n<think>\n"
+    assert write_raw("") == "<think>\n"
+
+
+@pytest.mark.parametrize("bos", ["<|begin|>", {"content": "<|begin|>"}])
+def test_a_begin_that_only_the_configuration_asks_for(
+    bos: object, model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "deep"
+    shutil.copytree(model_folder("qwen2"), folder)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text()) | {"bos_token": bos, "add_bos_token": True}
+    path.write_text(json.dumps(config))
+    assert find_prefix(folder, load_tokenizer(str(folder))) == [0]
+    path.write_text(json.dumps(config | {"add_bos_token": False}))
+    assert find_prefix(folder, load_tokenizer(str(folder))) == []
+
+
+def test_tokenizer_json_decides_and_not_the_class_that_transformers_chooses(
+    model_folder: Callable[[str], Path],
+) -> None:
+    # For the qwen2 architecture AutoTokenizer adds NFC: "e" and an accent would be one character.
+    folder = model_folder("qwen2")
+    thinking = "e\u0301 B\u0304\n\nx"
+    (scores,) = load_scorer(str(folder), device="cpu").score(
+        [ScoreRequest("", thinking, (Step(0, 5), Step(7, 8)))]
+    )
+    n_bare = load_counter(str(folder)).count(["<think>\n" + thinking[:-1]])[0]
+    assert scores.first_token_index[1] == n_bare
 
 
 @pytest.mark.parametrize("ending", ["", "<think>", "<think>\n"])
@@ -89,10 +117,9 @@ def test_the_template_opens_the_thinking_once(copied: Path, ending: str) -> None
         + "{% endif %}"
     )
     tokenizer.save_pretrained(copied)
-    write, prefix = load_template(copied)
+    write = load_template(copied)
     assert write("a?") == "<|begin|>User: a?\nAssistant: <think>\n"
     assert write("") == "<think>\n"
-    assert prefix == []
     scorer = load_scorer(str(copied), device="cpu", context="template")
     question_tokens = tokenizer(write("a?"), add_special_tokens=False)["input_ids"]
     (scores,) = scorer.score([ScoreRequest("a?", "Okay.", (Step(0, 5),))])

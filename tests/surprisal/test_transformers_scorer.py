@@ -15,6 +15,7 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 
 from asap.errors import ModelError
@@ -34,7 +35,8 @@ KINDS = ["llama", "qwen2", "gpt2", "gemma2"]
 @cache
 def load_plainly(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return model, AutoTokenizer.from_pretrained(folder)
+    # Not AutoTokenizer: for some architectures it normalises although `tokenizer.json` does not.
+    return model, PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def plain_scores(folder: Path, request: ScoreRequest, window: int) -> dict[str, list[float]]:

@@ -6,13 +6,14 @@ template, with the opening tag once: R1-Distill templates bring it, others do no
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-
-from transformers import AutoTokenizer
+from typing import Any
 
 from asap.errors import ModelError
+from asap.surprisal.tokenizer import TextTokenizer
 from asap.trace import OPENING
 
 WriteContext = Callable[[str], str]
@@ -24,22 +25,40 @@ def write_raw(question: str) -> str:
     return f"{question}\n{OPENING}" if question else OPENING
 
 
-def load_raw(folder: Path) -> tuple[WriteContext, list[int]]:
-    """`write_raw`, and the special tokens (begin of text, or none) that the model has in front."""
-    tokenizer = _load(folder)
-    ids: list[int] = tokenizer("a")["input_ids"]
-    special = set(tokenizer.all_special_ids)
-    n_front = next((i for i, token_id in enumerate(ids) if token_id not in special), 0)
-    return write_raw, ids[:n_front]
+def find_prefix(folder: Path, tokenizer: TextTokenizer) -> list[int]:
+    """The special tokens (begin of text, or none) that a model wants in front of a raw text.
+
+    `tokenizer.json` says so itself, or `tokenizer_config.json` asks for it (`add_bos_token`, as
+    DeepSeek's do). What class transformers chooses for the tokenizer has no say: it may read the
+    text otherwise than the file does.
+    """
+    path = folder / "tokenizer_config.json"
+    if tokenizer.lead_ids or not path.is_file():
+        return tokenizer.lead_ids
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    token = config.get("bos_token")
+    name = token.get("content") if isinstance(token, dict) else token
+    if config.get("add_bos_token") is not True or not isinstance(name, str):
+        return []
+    token_id = tokenizer.find_id(name)
+    return [] if token_id is None else [token_id]
 
 
-def load_template(folder: Path) -> tuple[WriteContext, list[int]]:
+def load_template(folder: Path) -> WriteContext:
     """The model's chat template; special tokens stand in its text, so none come in front.
 
     Raises:
         ModelError: the model has no chat template.
     """
-    tokenizer = _load(folder)
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    except (OSError, ValueError, KeyError) as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"transformers cannot load the tokenizer in {folder}: {first_line}"
+        ) from error
     if not tokenizer.chat_template:
         raise ModelError(f"the model in {folder} has no chat template; use the context 'raw'")
 
@@ -47,14 +66,7 @@ def load_template(folder: Path) -> tuple[WriteContext, list[int]]:
         if not question:
             return OPENING
         turn = [{"role": "user", "content": question}]
-        text: str = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        return _OPEN_TAG_AT_END.sub("", text) + OPENING
+        text = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+        return _OPEN_TAG_AT_END.sub("", str(text)) + OPENING
 
-    return write, []
-
-
-def _load(folder: Path):  # type: ignore[no-untyped-def]
-    try:
-        return AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"transformers cannot load the tokenizer in {folder}: {error}") from error
+    return write

@@ -40,7 +40,7 @@ def load_scorer(
         raise ModelError(f"context is {context!r}; it must be 'raw' or 'template'")
     folder, label = find_model_folder(name)
     try:
-        from asap.surprisal.context import load_raw, load_template
+        from asap.surprisal.context import find_prefix, load_template, write_raw
         from asap.surprisal.model import load_model
         from asap.surprisal.transformers_scorer import TransformersScorer
     except ModuleNotFoundError as error:
@@ -49,7 +49,9 @@ def load_scorer(
         raise
     digest = digest_weights(folder)
     tokenizer = load_folder_tokenizer(folder, label)
-    write_context, prefix = load_raw(folder) if context == "raw" else load_template(folder)
+    is_raw = context == "raw"
+    prefix = find_prefix(folder, tokenizer) if is_raw else []
+    write_context = write_raw if is_raw else load_template(folder)
     model = load_model(folder, label, dtype, device)
     number_type = "bf16" if str(model.dtype) == "torch.bfloat16" else "fp32"
     return TransformersScorer(

@@ -58,6 +58,8 @@ class TextTokenizer:
             raise ModelError(f"{path} is no tokenizer that can be read: {error}") from error
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        self.lead_ids = _find_lead(tokenizer)
+        """Special tokens that `tokenizer.json` puts before a text (begin of text), or none."""
         # It would put special tokens round the text and, in some models, trim white space off the
         # spans.
         tokenizer.post_processor = None
@@ -104,6 +106,11 @@ class TextTokenizer:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without special tokens."""
         return [len(tokens.ids) for tokens in self.tokenize(texts)]
+
+    def find_id(self, token: str) -> int | None:
+        """The id of a token given by name; None where there is none."""
+        token_id: int | None = self._tokenizer.token_to_id(token)
+        return token_id
 
     def _token_text(self, token_id: int) -> str:
         """The token as text; parts of a character show as U+FFFD."""
@@ -203,6 +210,12 @@ def _fetch_tokenizer(hub_id: str) -> Path:
             f"no tokenizer {hub_id!r}: neither 'builtin' nor a folder or file, and the Hub "
             f"does not give it ({first_line})"
         ) from error
+
+
+def _find_lead(tokenizer: Tokenizer) -> list[int]:
+    whole: list[int] = tokenizer.encode("a").ids
+    bare: list[int] = tokenizer.encode("a", add_special_tokens=False).ids
+    return next((whole[:i] for i in range(len(whole)) if whole[i : i + len(bare)] == bare), [])
 
 
 def _quieten_forks() -> None:
