@@ -52,7 +52,7 @@ def find_model_folder(name: str) -> tuple[Path, str]:
 
 
 def digest_weights(folder: Path) -> str:
-    """The first 12 hex digits of a sha256 of the weights' files.
+    """The first 12 hex digits of a sha256 of the config and the weights' files.
 
     Up to 2 GiB every byte counts. Above, hashing would take as long as loading: then the files'
     sizes and 1,024 samples of 16 KiB spread evenly over each file, its head included, do. Further
@@ -66,7 +66,8 @@ def digest_weights(folder: Path) -> str:
         raise ModelError(f"{folder} holds no weights (*.safetensors)")
     files = [path for path in files if path.suffix == files[0].suffix]
     is_whole = sum(path.stat().st_size for path in files) <= _DIGEST_WHOLE_BYTES
-    digest = hashlib.sha256()
+    # The config counts too: another window or another rotary base makes other scores.
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
     for path in files:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         _digest_file(path, digest, is_whole)
