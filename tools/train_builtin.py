@@ -149,13 +149,13 @@ def bits_per_character(
 
 def make_model(args: argparse.Namespace) -> LlamaForCausalLM:
     """A Llama of the size asked for, with random weights and tied embeddings."""
-    n_heads = args.hidden_size // 64
     config = LlamaConfig(
         vocab_size=args.vocab_size,
         hidden_size=args.hidden_size,
         num_hidden_layers=args.layers,
-        num_attention_heads=n_heads,
-        num_key_value_heads=n_heads,
+        num_attention_heads=args.heads,
+        num_key_value_heads=args.heads,
+        head_dim=64,
         intermediate_size=args.hidden_size * 8 // 3 // 32 * 32,
         max_position_embeddings=LONG,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
@@ -246,8 +246,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with the sources")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=100.0)
-    parser.add_argument("--hidden-size", type=int, default=320)
-    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--hidden-size", type=int, default=384)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--heads", type=int, default=4, help="of 64 each; they cost most on a CPU")
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--batch-tokens", type=int, default=12 * SHORT)
     parser.add_argument("--muon-rate", type=float, default=0.02)
