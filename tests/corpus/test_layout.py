@@ -56,7 +56,6 @@ LAYOUTS = {
         {
             "messages": [
                 {"role": "user", "content": "q1"},
-                {"role": "assistant", "content": "<think>x</think>y"},
                 {"role": "user", "content": "q2"},
                 {"role": "assistant", "content": TAGGED},
             ]

@@ -194,3 +194,20 @@ def test_whatever_stands_between_good_lines_nothing_is_lost(tmp_path, junk):
             assert "a.jsonl, line" in row.outcome.detail
         else:
             row.outcome.thinking.encode("utf-8")
+
+
+def test_a_question_that_rests_on_an_earlier_answer_is_refused_by_name(tmp_path):
+    turns = [
+        {"role": "user", "content": "q1"},
+        {"role": "assistant", "content": "a1"},
+        {"role": "user", "content": "q2"},
+        {"role": "assistant", "content": "<think>t</think>a2"},
+    ]
+    single = {"messages": [turns[2], turns[3]]}
+    path = tmp_path / "a.jsonl"
+    rows = [single, single, {"messages": turns}]
+    path.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+    first, _, last = open_corpus([str(path)]).rows()
+    assert first.outcome.question == "q2"
+    assert last.outcome.reason == "several_turns"
+    assert "--question-column" in last.outcome.detail

@@ -156,7 +156,7 @@ def test_an_llm_that_never_answers_stops_the_run() -> None:
     def fail(request: ChatRequest) -> str:
         raise ChatError("bad_request", "there is no such model")
 
-    traces = [make_trace(row=n) for n in range(16)]
+    traces = [make_trace(row=n) for n in range(8)]
     tools = Tools(FakeCounter(), scorer(), ScriptedChat(fail))
     with pytest.raises(NoReply, match=r"bad_request.*--llm-url"):
         Asap(Options(stage1="select")).prune(traces, Budget(ratio=0.5), tools)

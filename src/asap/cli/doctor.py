@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from asap.cli.terminal import Terminal
 from asap.errors import AsapError
@@ -37,8 +38,9 @@ def doctor() -> None:
     table.add_row("python", "ok", f"{platform.python_version()} on {platform.platform()}", "")
     for extra, packages in _EXTRAS.items():
         for package in packages:
-            table.add_row(package, *_package(package, extra))
-    table.add_row("device", *_device())
+            # A remedy such as `pip install 'asap-cot[hub]'` holds brackets: no markup.
+            table.add_row(package, *map(Text, _package(package, extra)))
+    table.add_row("device", *map(Text, _device()))
     table.add_row(
         "built-in model", *_check(_score_with_builtin, "reinstall asap-cot with the extra 'score'")
     )

@@ -17,7 +17,15 @@ from asap.cli import flags
 from asap.cli.progress import RunBar
 from asap.cli.terminal import Terminal
 from asap.corpus import Columns, Corpus, open_corpus
-from asap.run import RunResult, check_run, load_recipe, open_tools, prune_corpus, shipped_recipes
+from asap.run import (
+    RunResult,
+    check_excluded,
+    check_run,
+    load_recipe,
+    open_tools,
+    prune_corpus,
+    shipped_recipes,
+)
 
 
 @flags.with_recipe_flags()
@@ -99,7 +107,7 @@ def prune(
             tools,
             limit=limit,
             keep_columns=kept,
-            max_excluded=max_excluded,
+            max_excluded=1.0,
             on_open=lambda is_resumed: bar.say(*_describe(corpus, is_resumed)),
             on_progress=lambda step: bar.advance(step, tools.chat),
         )
@@ -108,6 +116,7 @@ def prune(
         print(json.dumps({"output": str(output), "seconds": round(result.seconds, 3), **summary}))
     else:
         print_summary(result)
+    check_excluded(result, max_excluded)
 
 
 def _describe(corpus: Corpus, is_resumed: bool) -> list[str]:
@@ -149,7 +158,7 @@ def print_summary(result: RunResult) -> None:
         )
     stages = " · ".join(f"{name} {value:.1f} s" for name, value in result.seconds_by_stage.items())
     terminal.say(
-        f"time: {result.seconds:.1f} s ({stages})",
+        f"time: {result.seconds:.1f} s; in the two shards at work: {stages}",
         f"train on it: datasets.load_dataset({str(result.folder)!r})",
         f"look at one: asap show {shlex.quote(str(result.folder))} --row 0",
     )

@@ -20,6 +20,7 @@ ROW_REASONS: dict[str, str] = {
     "null_value": "a column that the layout needs is null",
     "wrong_type": "a column holds another type than the layout needs",
     "no_assistant_turn": "no turn of the conversation is the assistant's",
+    "several_turns": "the assistant spoke before: the user's turns alone are no question",
 }
 """Every reason for which reading refuses a row, with its meaning; `trace.REASONS` has those of
 parsing.

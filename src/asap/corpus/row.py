@@ -44,6 +44,8 @@ class _Response:
     text: str | None = None
     reasoning: str | None = None
     question: str | None = None
+    has_earlier_answers: bool = False
+    """Whether the assistant has spoken before: the user turns alone are then no question."""
 
 
 def read_row(row: int, record: Record, layout: Layout, require: Require) -> Row:
@@ -85,6 +87,8 @@ def _read_trace(
     answer = _read_answer(columns, layout)
     outcomes = []
     for response in responses:
+        if question is None and response.has_earlier_answers:
+            raise _Unusable("several_turns", "name a --question-column, or split the conversation")
         own = question if question is not None else response.question or ""
         outcome = parse_trace(
             row,
@@ -131,7 +135,10 @@ def _read_last_turn(value: Any, name: str, reasoning: str | None) -> _Response:
         raise _Unusable("no_assistant_turn", f"column '{name}'")
     turn = turns[last]
     return _Response(
-        turn.text, turn.reasoning if reasoning is None else reasoning, join_user_turns(turns[:last])
+        turn.text,
+        turn.reasoning if reasoning is None else reasoning,
+        join_user_turns(turns[:last]),
+        find_last_assistant(turns[:last]) is not None,
     )
 
 

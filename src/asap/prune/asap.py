@@ -26,7 +26,7 @@ from asap.prune.rewrite import rewrite_steps
 from asap.prune.select import select_steps
 from asap.trace import Budget, Evidence, Excluded, Kept, Outcome, Stage1, Trace, count_tokens
 
-UNREACHABLE_ROWS = 16
+UNREACHABLE_ROWS = 8
 """From so many rows on, a batch of which the LLM has answered nothing stops the run."""
 
 

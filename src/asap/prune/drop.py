@@ -170,7 +170,10 @@ def fit_to_budget(
     results: list[Fitted | Excluded] = []
     for order, selection, text, n_tokens in zip(orders, selections, texts, counts, strict=True):
         if n_tokens > order.limit and on_step_over_budget == "exclude":
-            detail = f"the last step left has {n_tokens} tokens, the budget is {order.limit}"
+            which = "the last step left"
+            if len(order.subject.steps) == 1:
+                which = "the trace is one step (only a blank line ends one), which"
+            detail = f"{which} has {n_tokens} tokens, the budget is {order.limit}"
             results.append(Excluded("step_over_budget", detail))
         else:
             results.append(Fitted(selection, text, n_tokens))

@@ -2,7 +2,7 @@
 
 from asap.run.backends import cache_folder, open_tools
 from asap.run.ledger import FORMAT_VERSION, Ledger, read_report
-from asap.run.local import RunResult, check_run, prune_corpus
+from asap.run.local import RunResult, check_excluded, check_run, prune_corpus
 from asap.run.memory import prune_traces
 from asap.run.pipeline import Pipeline, Progress
 from asap.run.recipe import Recipe, load_recipe, shipped_recipes
@@ -18,6 +18,7 @@ __all__ = [
     "RunResult",
     "Summary",
     "cache_folder",
+    "check_excluded",
     "check_run",
     "check_scores_file",
     "load_recipe",

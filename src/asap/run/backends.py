@@ -56,7 +56,7 @@ def _open_chat(recipe: Recipe, limits: ChatLimits, stack: ExitStack) -> Chat:
     url = recipe.llm_url or ""
     if url.startswith(REPLAY):
         return stack.enter_context(ReplayChat(Path(url.removeprefix(REPLAY))))
-    if not recipe.llm:
+    if not recipe.llm or not (url or os.environ.get("OPENAI_BASE_URL")):
         raise RecipeError(
             f"stage1 '{recipe.stage1}' asks an LLM: name it with --llm MODEL --llm-url URL "
             "(or --llm-url replay:FILE), or use --stage1 extract, which needs none"

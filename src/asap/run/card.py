@@ -32,7 +32,7 @@ Licence: passed on from the input's card where it has one; yours to check.
 | rows | {summary.rows_in:,} | | {summary.rows_out:,} |
 {_counts(summary)}
 
-Tokens and steps are those of the rows that were kept.
+Tokens and steps are those of the rows that were kept.{_fallbacks(summary)}
 
 | excluded because | rows |
 |---|---:|
@@ -46,6 +46,14 @@ recipe:
 {recipe.to_yaml()}```
 """
     ledger.write_text("README.md", text)
+
+
+def _fallbacks(summary: Summary) -> str:
+    """A sentence where stage 1's LLM failed for some rows; nothing where it did not."""
+    n_rows = summary.rows_stage1_fell_back
+    if not n_rows:
+        return ""
+    return f" Stage 1's LLM failed for {n_rows:,} of them: they were pruned by `extract`."
 
 
 def _counts(summary: Summary) -> str:

@@ -221,7 +221,7 @@ def read_report(folder: Path, kind: str | None = None) -> dict[str, Any]:
     path = folder / "report.json"
     try:
         report = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{folder} is no run folder: it has no report.json") from None
     except (OSError, ValueError) as error:
         raise RunFolderError(f"cannot read {path}: {error}") from None

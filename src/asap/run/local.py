@@ -115,13 +115,28 @@ def prune_corpus(
     # A finished run that is merely looked at again keeps the timings of the call that did the work.
     if n_shards or not ledger.is_finished():
         ledger.write_report(_report(corpus, identity, result, tools))
+    check_excluded(result, max_excluded)
+    return result
+
+
+def check_excluded(result: RunResult, max_excluded: float) -> None:
+    """Whether a finished run counts as a success.
+
+    Args:
+        result: of the run.
+        max_excluded: share of excluded rows that is still one.
+
+    Raises:
+        TooManyExcluded: there are more.
+    """
+    summary = result.summary
     if summary.rows_excluded > max_excluded * summary.rows_in:
         reasons = ", ".join(f"{name} {count}" for name, count in summary.excluded_by_reason.items())
         raise TooManyExcluded(
             f"{summary.rows_excluded} of {summary.rows_in} rows were excluded ({reasons}), more "
-            f"than --max-excluded {max_excluded:g} allows; everything is written to {output}"
+            f"than --max-excluded {max_excluded:g} allows; everything is written to "
+            f"{result.folder}, each of them with its reason in excluded.jsonl"
         )
-    return result
 
 
 def _report(
