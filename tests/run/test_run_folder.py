@@ -205,8 +205,9 @@ def test_time_stamps_stand_in_the_report_alone(prune: Prune, source: Path, tmp_p
     _, first = prune(source, tmp_path / "a")
     _, second = prune(source, tmp_path / "b")
     ours, theirs = first.files(), second.files()
-    assert ours.pop("report.json") != theirs.pop("report.json")
-    assert ours == theirs
+    assert b'"finished": "20' in ours.pop("report.json")
+    theirs.pop("report.json")
+    assert ours == theirs  # on a quick machine the reports may be equal as well
 
 
 def test_the_recipe_in_the_folder_is_the_one_of_the_run(prune: Prune, source: Path) -> None:
