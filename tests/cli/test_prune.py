@@ -59,7 +59,7 @@ def test_the_same_command_again_goes_on(asap: Asap, source: Path, quick: list[st
     first = asap("prune", source, "-o", "run", *quick)
     again = asap("prune", source, "-o", "run", *quick)
     assert again.returncode == 0
-    assert "going on with the run in this folder" in again.stderr
+    assert "this run was begun before: what is finished stays" in again.stderr
     assert "going on" not in first.stderr
     assert again.stdout.partition("time:")[0] == first.stdout.partition("time:")[0]
 

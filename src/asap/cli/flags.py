@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from pydantic.fields import FieldInfo
 
 from asap.run import Recipe
 
@@ -61,7 +62,7 @@ def with_recipe_flags(
         parameters = [p for p in signature.parameters.values() if p.name != "fields"]
         for name, field in fields.items():
             annotation: Any = field.annotation
-            option = typer.Option(help=field.description, rich_help_panel="Recipe fields")
+            option = typer.Option(help=_describe(field), rich_help_panel="Recipe fields")
             parameters.append(
                 inspect.Parameter(
                     name,
@@ -76,3 +77,9 @@ def with_recipe_flags(
         return run
 
     return decorate
+
+
+def _describe(field: FieldInfo) -> str:
+    """The field's own words and its default; the flag itself has none, a recipe may speak."""
+    default = "" if field.default is None else f" Default: {field.default}."
+    return f"{field.description}{default}"

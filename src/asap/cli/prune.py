@@ -44,7 +44,10 @@ def prune(
     limit: flags.Limit = None,
     keep_columns: Annotated[
         str | None,
-        typer.Option(help="Columns to carry along, commas between.", rich_help_panel="Columns"),
+        typer.Option(
+            help="Columns to carry along, commas between; nested values become JSON text.",
+            rich_help_panel="Columns",
+        ),
     ] = None,
     question_column: flags.QuestionColumn = None,
     response_column: flags.ResponseColumn = None,
@@ -74,10 +77,9 @@ def prune(
     Examples:
       asap prune traces.jsonl --output pruned
 
-      asap prune 'data/*.parquet' --output pruned --budget-tokens 4096 --tokenizer MODEL_FOLDER
+      asap prune 'data/*.parquet' -o pruned --budget-tokens 4096 --tokenizer DIR
 
-      asap prune traces.jsonl --output pruned --stage1 select --llm MODEL --llm-url
-      http://localhost:8000/v1
+      asap prune traces.jsonl -o pruned --stage1 select --llm NAME --llm-url URL
     """
     chosen = load_recipe(recipe, fields)
     columns = Columns(
@@ -122,7 +124,7 @@ def prune(
 def _describe(corpus: Corpus, is_resumed: bool) -> list[str]:
     """What was recognised, before the work begins."""
     lines = [f"input: {corpus.layout.describe()}"]
-    return [*lines, "going on with the run in this folder"] if is_resumed else lines
+    return [*lines, "this run was begun before: what is finished stays"] if is_resumed else lines
 
 
 def print_summary(result: RunResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging as standard_logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,10 @@ def load_model(folder: Path, label: str, dtype: str, device: str) -> PreTrainedM
             f"the scorer {label} lacks {len(missing)} of its weights ({missing[0]}, …); "
             "fetch it again"
         )
+    if target.type == "cpu":
+        # It would warn that faster kernels for convolutions are not installed; a CPU has none.
+        kernels = standard_logging.getLogger("transformers.integrations.hub_kernels")
+        kernels.setLevel(standard_logging.ERROR)
     model.train(False)
     model.requires_grad_(False)
     model.to(target)  # type: ignore[arg-type]
