@@ -385,7 +385,7 @@ def read_training(model: Path) -> dict[str, Any]:
     seen = max(entry.get("tokens", 0) for entry in entries)
     return {
         "parameters": entries[0]["parameters"],
-        "minutes": float(entries[0]["minutes"]),
+        "minutes": float(entries[0]["settings"]["minutes"]),
         "steps": last["step"],
         "tokens": seen,
         "dev_bits_per_character": last["dev_bits_per_character"],

@@ -165,7 +165,7 @@ def test_the_card_takes_tables_between_its_marks(tmp_path: Path) -> None:
     card = tmp_path / "README.md"
     card.write_text("before\n<!-- tables -->\nold\n<!-- /tables -->\nafter\n", encoding="utf-8")
     log = [
-        {"parameters": 7, "minutes": "2.0"},
+        {"parameters": 7, "settings": {"minutes": "2.0"}},
         {"step": 20, "tokens": 1000},
         {"step": 30, "dev_bits_per_character": 1.5},
     ]

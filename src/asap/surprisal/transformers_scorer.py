@@ -32,6 +32,9 @@ from asap.surprisal.window import clip_head, cut_windows
 
 _PROBE = "Wait, let me check the first example again. n = 3, so the sum is 6, which matches.\n\n"
 _CHUNK_CHARACTERS = 400_000  # of text, tokenized together while the model works on the chunk before
+_LENGTH_STEP = 128
+"""Batches are padded to a multiple of so many tokens: on a CPU oneDNN compiles, and keeps, kernels
+for every length it meets, some 4 MB each."""
 _LEAST_FILL = 0.75  # a text shorter than this share of the batch's longest waits for the next one
 _OWN_LOGITS = 64 * 1024 * 1024  # at most so many at once, where the model's own output is used
 _OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll", "sum_entropy"})
@@ -195,6 +198,7 @@ class TransformersScorer:
         """One batch through the model; values go to the jobs' slots."""
         device = self._model.device
         longest = max(len(piece.ids) for piece in batch)
+        longest = min(self._window, longest + -longest % _LENGTH_STEP)
         # Padding stands on the right, out of a causal model's sight: no mask is needed.
         padded = [piece.ids + [0] * (longest - len(piece.ids)) for piece in batch]
         ids = torch.tensor(padded, device=device)
