@@ -18,6 +18,8 @@ from transformers import (
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    Lfm2Config,
+    Lfm2ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -117,12 +119,15 @@ def random_model(kind: str, vocab_size: int, **changes: object) -> PreTrainedMod
     if kind == "gemma2":
         capped = {"final_logit_softcapping": 2.0, "query_pre_attn_scalar": 8}
         return Gemma2ForCausalLM(Gemma2Config(**sizes | capped | changes)).eval()
+    if kind == "lfm2":
+        mixed = {"layer_types": ["conv", "full_attention"], "block_auto_adjust_ff_dim": False}
+        return Lfm2ForCausalLM(Lfm2Config(**sizes | mixed | changes)).eval()
     return LlamaForCausalLM(LlamaConfig(**sizes | changes)).eval()
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folders: `llama` (BOS), `qwen2` (none), `gpt2` (none), `gemma2` (BOS, capped logits)."""
+    """Folders: `llama` (BOS), `qwen2`, `gpt2`, `gemma2` (BOS, capped), `lfm2` (convolutions)."""
     made: dict[str, Path] = {}
 
     def make(kind: str) -> Path:

@@ -29,7 +29,7 @@ from asap.trace import Step, segment_thinking
 EVERYTHING: frozenset[Statistic] = frozenset(
     {"surprisal", "mean_nll", "sum_nll", "first_entropy", "sum_entropy"}
 )
-KINDS = ["llama", "qwen2", "gpt2", "gemma2"]
+KINDS = ["llama", "qwen2", "gpt2", "gemma2", "lfm2"]
 
 
 @cache
@@ -165,6 +165,25 @@ def test_many_small_chunks_come_back_in_order(
     assert [scores.surprisal for scores in found] == [
         pytest.approx(scorer.score([request])[0].surprisal, abs=1e-3) for request in made
     ]
+
+
+def test_texts_of_many_lengths_reach_the_model_in_few_shapes(
+    model_folder: Callable[[str], Path],
+) -> None:
+    # On a CPU every new length costs compiled kernels that are kept: memory grew with the rows.
+    scorer = load_scorer(str(model_folder("qwen2")), dtype="fp32", device="cpu", window=512)
+    lengths: set[int] = set()
+
+    def note_length(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, torch.nn.Embedding):
+            lengths.add(inputs[0].shape[1])
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(note_length):
+        for n_words in range(20, 400, 13):
+            thinking = "ok " * n_words + "\n\nso"
+            steps = segment_thinking(thinking, "paragraph")
+            scorer.score([ScoreRequest("", thinking, steps)])
+    assert lengths == {128, 256, 384, 512}
 
 
 def test_nothing_to_score(model_folder: Callable[[str], Path]) -> None:
