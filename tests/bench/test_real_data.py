@@ -19,12 +19,33 @@ FILES = {
     "cruxeval": "cruxeval-o-r1/traces.jsonl.gz",
 }
 COUNTS = {"humaneval": 164, "humaneval-plus": 164, "leetcode-dataset": 228, "cruxeval": 600}
-SLOW_PROBLEMS = {"HumanEval/15", "HumanEval/83", "HumanEval/130", "HumanEval/139", "HumanEval/36"}
-"""More than a second each."""
-TWENTY = {
+SLOW_PROBLEMS = {
+    *(f"HumanEval/{number}" for number in (15, 36, 59, 83, 94, 130, 139)),
+    "count-beautiful-numbers",
+    "count-connected-components-in-lcm-graph",
+    "digit-operations-to-make-two-integers-equal",
+    "find-the-count-of-good-integers",
+    "find-the-number-of-k-even-arrays",
+    "find-the-number-of-possible-ways-for-an-event",
+    "find-the-number-of-subsequences-with-equal-gcd",
+    "longest-palindromic-subsequence-after-at-most-k-operations",
+    "maximum-number-of-moves-to-kill-all-pawns",
+    "minimum-time-to-break-locks-i",
+    "sorted-gcd-pair-queries",
+    "total-characters-in-string-after-transformations-i",
+    "total-characters-in-string-after-transformations-ii",
+}
+"""More than half a second each."""
+TRAPS = {
     # Helpers in the prompt, the function called by name, constants, imports inside the function.
     "humaneval": (10, 32, 33, 38, 50, 64, 115),
     "humaneval-plus": (2, 4, 10, 14, 32, 33, 38, 50, 64, 95, 115),
+    # Lists and trees as arguments and results; dataclasses; sortedcontainers.
+    "leetcode-dataset": (
+        "k-th-largest-perfect-subtree-size-in-binary-tree",
+        "minimum-amount-of-damage-dealt-to-bob",
+        "zero-array-transformation-iii",
+    ),
 }
 
 
@@ -43,7 +64,8 @@ def judge_ids(dataset, ids, judge):
 
 
 def pick_twenty(dataset):
-    traps = [f"HumanEval/{number}" for number in TWENTY.get(dataset.benchmark.name, ())]
+    names = TRAPS.get(dataset.benchmark.name, ())
+    traps = [f"HumanEval/{name}" if isinstance(name, int) else name for name in names]
     others = [id for id in dataset.questions if id not in {*SLOW_PROBLEMS, *traps}]
     step = len(others) // (20 - len(traps))
     return (traps + others[::step])[:20]

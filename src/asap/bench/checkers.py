@@ -1,8 +1,8 @@
 """Checks that run in the checker's process of the judge; `checker_source` takes their text there.
 
 Inside the sandbox there is no asap: these functions use `copy`, `json`, `math` and one another,
-nothing else. `candidate` is the solution behind the judge's wall; what it returns is plain data of builtin
-types, so `==` is Python's own. A check that does not hold is an AssertionError.
+nothing else. `candidate` is the solution behind the judge's wall; what it returns is plain data of
+builtin types, so `==` is Python's own. A check that does not hold is an AssertionError.
 """
 
 from __future__ import annotations
