@@ -76,8 +76,8 @@ def _find_patterns(benchmark: Benchmark, part: str | None) -> list[str]:
     shards = list(benchmark.files)
     if len(shards) == 1:
         raise InputError(f"{benchmark.name} has no parts; write it without ':{part}'")
-    first, _, last = part.partition("_")
-    last = last or first
+    first, is_range, last = part.partition("_")
+    last = last if is_range else first
     if first not in shards or last not in shards or shards.index(first) > shards.index(last):
         raise InputError(
             f"{benchmark.name} has no part '{part}'; its shards are {', '.join(shards)}, and "
