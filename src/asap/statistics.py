@@ -114,15 +114,19 @@ def paired_bootstrap(
 def _resample(
     one: NDArray[np.float64], other: NDArray[np.float64], n: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Differences of `n` resamples. How often each is drawn is all that a mean needs to know."""
-    problems = _draw(one.shape[1], n, random)
-    difference = _draw(one.shape[0], n, random) @ one - _draw(other.shape[0], n, random) @ other
-    return np.asarray((difference * problems).sum(axis=1))
+    """Differences of the means of `n` resamples."""
+    difference = _draw_seeds(one, n, random) - _draw_seeds(other, n, random)
+    problems = random.integers(0, one.shape[1], size=(n, one.shape[1]))
+    return np.asarray(np.take_along_axis(difference, problems, axis=1).mean(axis=1))
 
 
-def _draw(size: int, n: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """`n` rows of weights that sum to 1: `size` draws with replacement."""
-    return random.multinomial(size, np.full(size, 1 / size), size=n) / size
+def _draw_seeds(
+    arm: NDArray[np.float64], n: int, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """`n` rows: the arm's mean by problem over seeds drawn with replacement."""
+    n_seeds = len(arm)
+    counts = random.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n)
+    return np.asarray(counts @ arm / n_seeds)
 
 
 def mcnemar_exact(first: Sequence[bool], second: Sequence[bool]) -> float:
