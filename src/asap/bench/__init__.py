@@ -4,6 +4,7 @@ To add a benchmark: one file with a `Benchmark`, one line in `BENCHMARKS`.
 """
 
 from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Problem, Question
+from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
 from asap.bench.extract import extract_code
@@ -29,9 +30,11 @@ __all__ = [
     "PROMPTS_VERSION",
     "Benchmark",
     "CommonTokens",
+    "Comparison",
     "Completion",
     "DataFile",
     "Dataset",
+    "Difference",
     "Extract",
     "Graded",
     "Latency",
@@ -40,6 +43,7 @@ __all__ = [
     "Question",
     "Solution",
     "SolutionJudge",
+    "compare_arms",
     "cut_to_budget",
     "ends_in_loop",
     "extract_code",

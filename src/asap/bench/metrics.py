@@ -90,7 +90,7 @@ def measure(graded: Sequence[Graded], ks: Sequence[int] = ()) -> Metrics:
     """
     if not graded:
         raise ValueError("there are no samples to measure")
-    problems = _group(graded)
+    problems = group_by_problem(graded)
     completions = [each.completion for each in graded]
     finished = [each for each in graded if each.completion.finish_reason == "stop"]
     outputs = [each.completion_ids for each in completions if each.completion_ids is not None]
@@ -99,12 +99,12 @@ def measure(graded: Sequence[Graded], ks: Sequence[int] = ()) -> Metrics:
         n_problems=len(problems),
         n_samples=len(graded),
         pass_at_1=_measure_pass(problems),
-        pass_at_k={k: _mean(_pass_at_k(samples, k) for samples in problems) for k in ks},
+        pass_at_k={k: mean(_pass_at_k(samples, k) for samples in problems) for k in ks},
         tokens=paired_bootstrap([_mean_tokens(samples) for samples in problems]),
         truncation_rate=1 - len(finished) / len(graded),
-        closed_thinking_rate=_mean(find_answer(each.text) is not None for each in completions),
-        loop_rate=_mean(ends_in_loop(each) for each in outputs) if has_ids else None,
-        accuracy_of_finished=_mean(each.is_passed for each in finished),
+        closed_thinking_rate=mean(find_answer(each.text) is not None for each in completions),
+        loop_rate=mean(ends_in_loop(each) for each in outputs) if has_ids else None,
+        accuracy_of_finished=mean(each.is_passed for each in finished),
         outcomes=Counter(each.verdict.outcome for each in graded),
     )
 
@@ -129,15 +129,15 @@ def measure_common_tokens(first: Sequence[Graded], second: Sequence[Graded]) -> 
     solved = [
         {
             samples[0].completion.id: _mean_tokens(samples)
-            for samples in _group(each for each in arm if each.is_passed)
+            for samples in group_by_problem(each for each in arm if each.is_passed)
         }
         for arm in (first, second)
     ]
     common = [id for id in solved[0] if id in solved[1]]
     return CommonTokens(
         len(common),
-        _mean(solved[0][id] for id in common),
-        _mean(solved[1][id] for id in common),
+        mean(solved[0][id] for id in common),
+        mean(solved[1][id] for id in common),
     )
 
 
@@ -158,7 +158,7 @@ def measure_latency(completions: Sequence[Completion], wall_s: float) -> Latency
     return Latency(wall_s / len(times), float(median_s), float(p95_s))
 
 
-def _group(graded: Iterable[Graded]) -> list[list[Graded]]:
+def group_by_problem(graded: Iterable[Graded]) -> list[list[Graded]]:
     """Samples by problem."""
     problems: dict[str, list[Graded]] = defaultdict(list)
     for each in graded:
@@ -167,7 +167,7 @@ def _group(graded: Iterable[Graded]) -> list[list[Graded]]:
 
 
 def _measure_pass(problems: Sequence[Sequence[Graded]]) -> Interval:
-    shares = [_mean(each.is_passed for each in samples) for samples in problems]
+    shares = [mean(each.is_passed for each in samples) for samples in problems]
     if all(len(samples) == 1 for samples in problems):
         return wilson_interval(int(sum(shares)), len(shares))
     return paired_bootstrap(shares)
@@ -178,10 +178,10 @@ def _pass_at_k(samples: Sequence[Graded], k: int) -> float:
 
 
 def _mean_tokens(samples: Sequence[Graded]) -> float:
-    return _mean(each.completion.n_tokens for each in samples)
+    return mean(each.completion.n_tokens for each in samples)
 
 
-def _mean(values: Iterable[float]) -> float:
+def mean(values: Iterable[float]) -> float:
     """Not a number where there is nothing to take the mean of."""
     collected = list(values)
     return math.fsum(collected) / len(collected) if collected else math.nan
