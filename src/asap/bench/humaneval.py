@@ -2,13 +2,12 @@
 
 The program judged is the prompt without the function that is to be written (its imports and
 helpers), followed by the answer: 22 prompts import names, and the tests of 32, 38 and 50 call the
-prompt's helpers. A test that calls the function by its name (33) gets the candidate.
+prompt's helpers. One test calls the function by its name (33): the judge binds it.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 
 from pydantic import BaseModel
 
@@ -48,8 +47,6 @@ def build_from_tests(row: Row) -> CallProblem:
     fields = HumanEvalRow.model_validate(row)
     preamble = find_preamble(fields.prompt, fields.entry_point)
     test = fields.test.replace(_BROKEN_ORACLE, _MENDED_ORACLE)
-    if re.search(rf"\b{re.escape(fields.entry_point)}\b", test):
-        test += _bind_name(fields.entry_point)
     return CallProblem(fields.task_id, preamble, fields.entry_point, f"{preamble}\n{test}")
 
 
@@ -74,14 +71,6 @@ def find_preamble(prompt: str, entry_point: str) -> str:
     lines = prompt.splitlines(keepends=True)
     outside = lines[: stub.lineno - 1] + lines[stub.end_lineno :]
     return "".join([*(f"{ast.unparse(node)}\n" for node in imports), *outside])
-
-
-def _bind_name(name: str) -> str:
-    """Source that makes the function's own name mean the candidate in the checker's process."""
-    return (
-        f"\n_check = check\n\n\ndef check(candidate):\n"
-        f"    globals()[{name!r}] = candidate\n    _check(candidate)\n"
-    )
 
 
 HUMANEVAL = Benchmark(

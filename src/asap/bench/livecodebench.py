@@ -133,6 +133,8 @@ def _build_call(id: str, name: str, tests: list[Test]) -> CallProblem:
         raise ValueError(f"{id}: {name!r} is no name of a function")
     data = repr(json.dumps([(test.input, test.output) for test in tests]))
     source = write_tests([check_outputs, differ, show], data)
+    # The judge limits all calls together: a solution slow on one test alone is judged more kindly
+    # than upstream, which stops each test after its six seconds.
     limit_s = _TEST_CPU_S * len(tests)
     return CallProblem(id, PREAMBLE + _STAND_IN, f"Solution().{name}", source, limit_s)
 

@@ -25,7 +25,6 @@ _FRAMING = frozenset({"PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT
 class Test(BaseModel):
     """One test; no other field may stand beside these."""
 
-    __test__ = False
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     input: str
