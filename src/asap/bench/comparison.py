@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap.bench.metrics import (
-    CommonTokens,
-    Graded,
-    group_by_problem,
-    mean,
-    measure_common_tokens,
-)
+from asap.bench.metrics import CommonTokens, Graded, group_by_problem, measure_common_tokens
 from asap.errors import InputError
 from asap.statistics import (
     Interval,
@@ -117,7 +112,7 @@ def _tabulate(
     rows = []
     for seed in arm:
         samples = {group[0].completion.id: group for group in group_by_problem(seed)}
-        rows.append([mean(read(each) for each in samples[id]) for id in ids])
+        rows.append([fmean(read(each) for each in samples[id]) for id in ids])
     return np.array(rows)
 
 

@@ -11,6 +11,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -52,8 +53,8 @@ class Metrics:
     """Got as far as the closing tag."""
     loop_rate: float | None
     """Ended in a loop; None where a completion has no token ids."""
-    accuracy_of_finished: float
-    """Share passed of those the budget did not stop; not a number where it stopped all."""
+    accuracy_of_finished: float | None
+    """Share passed of those the budget did not stop; None where it stopped all."""
     outcomes: Mapping[Outcome, int]
 
 
@@ -62,8 +63,9 @@ class CommonTokens:
     """Mean tokens of the right answers of two models to the problems that both solve."""
 
     n_problems: int
-    first: float
-    second: float
+    first: float | None
+    """None where there is no such problem."""
+    second: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,12 @@ def measure(graded: Sequence[Graded], ks: Sequence[int] = ()) -> Metrics:
         n_problems=len(problems),
         n_samples=len(graded),
         pass_at_1=_measure_pass(problems),
-        pass_at_k={k: mean(_pass_at_k(samples, k) for samples in problems) for k in ks},
+        pass_at_k={k: fmean(_pass_at_k(samples, k) for samples in problems) for k in ks},
         tokens=paired_bootstrap([_mean_tokens(samples) for samples in problems]),
         truncation_rate=1 - len(finished) / len(graded),
-        closed_thinking_rate=mean(find_answer(each.text) is not None for each in completions),
-        loop_rate=mean(ends_in_loop(each) for each in outputs) if has_ids else None,
-        accuracy_of_finished=mean(each.is_passed for each in finished),
+        closed_thinking_rate=fmean(find_answer(each.text) is not None for each in completions),
+        loop_rate=fmean(ends_in_loop(each) for each in outputs) if has_ids else None,
+        accuracy_of_finished=fmean(each.is_passed for each in finished) if finished else None,
         outcomes=Counter(each.verdict.outcome for each in graded),
     )
 
@@ -134,11 +136,10 @@ def measure_common_tokens(first: Sequence[Graded], second: Sequence[Graded]) -> 
         for arm in (first, second)
     ]
     common = [id for id in solved[0] if id in solved[1]]
-    return CommonTokens(
-        len(common),
-        mean(solved[0][id] for id in common),
-        mean(solved[1][id] for id in common),
+    first_mean, second_mean = (
+        fmean(tokens[id] for id in common) if common else None for tokens in solved
     )
+    return CommonTokens(len(common), first_mean, second_mean)
 
 
 def measure_latency(completions: Sequence[Completion], wall_s: float) -> Latency:
@@ -167,7 +168,7 @@ def group_by_problem(graded: Iterable[Graded]) -> list[list[Graded]]:
 
 
 def _measure_pass(problems: Sequence[Sequence[Graded]]) -> Interval:
-    shares = [mean(each.is_passed for each in samples) for samples in problems]
+    shares = [fmean(each.is_passed for each in samples) for samples in problems]
     if all(len(samples) == 1 for samples in problems):
         return wilson_interval(int(sum(shares)), len(shares))
     return paired_bootstrap(shares)
@@ -178,10 +179,4 @@ def _pass_at_k(samples: Sequence[Graded], k: int) -> float:
 
 
 def _mean_tokens(samples: Sequence[Graded]) -> float:
-    return mean(each.completion.n_tokens for each in samples)
-
-
-def mean(values: Iterable[float]) -> float:
-    """Not a number where there is nothing to take the mean of."""
-    collected = list(values)
-    return math.fsum(collected) / len(collected) if collected else math.nan
+    return fmean(each.completion.n_tokens for each in samples)
