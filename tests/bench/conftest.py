@@ -36,9 +36,12 @@ class PlainJudge:
             with contextlib.redirect_stdout(io.StringIO()):
                 exec(problem.preamble, space)
                 exec(solution, space)
-                candidate = eval(problem.entry_point, space)
         except Exception as error:
             return "runtime_error", repr(error)
+        try:
+            candidate = eval(problem.entry_point, space)
+        except (NameError, AttributeError) as error:
+            return "no_answer", repr(error)
         # The tests of HumanEval/33 call the function by its name; the judge binds it, too.
         checker = {"__name__": "checker", problem.entry_point: candidate}
         exec(problem.tests, checker)

@@ -27,7 +27,7 @@ def test_the_canonical_answer_is_checked_against_the_function_itself(open_rows, 
         "sample_900": "passed",
         "sample_901": "wrong_answer",
     }
-    assert verdicts["sample_901"].message == "input 0: [2, 4] instead of [2, 3]"
+    assert verdicts["sample_901"].message.endswith("input 0: [2, 4] instead of [2, 3]")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_trap_38_an_answer_may_use_the_prompts_helpers(open_rows, humaneval_row,
 def test_a_wrong_answer_is_wrong(open_rows, humaneval_row, verdict_of):
     dataset = open_rows("humaneval", [humaneval_row])
     assert verdict_of(dataset, ANSWER.replace("twice(x)", "x")).outcome == "wrong_answer"
-    assert verdict_of(dataset, "def other(xs): return xs").outcome == "runtime_error"
+    assert verdict_of(dataset, "def other(xs): return xs").outcome == "no_answer"
 
 
 def test_imports_inside_the_function_are_there_for_the_answer(open_rows, humaneval_row, verdict_of):
@@ -155,10 +155,8 @@ def test_a_tolerance_does_not_stick_to_later_inputs(open_rows, verdict_of):
         base_input=[[0.5]],
         plus_input=[[7]],
     )
-    assert (verdict.outcome, verdict.message) == (
-        "wrong_answer",
-        "input 1: 7.00000001 instead of 7",
-    )
+    assert verdict.outcome == "wrong_answer"
+    assert verdict.message.endswith("input 1: 7.00000001 instead of 7")
 
 
 def test_a_solution_that_alters_its_argument_does_not_alter_what_is_expected(open_rows, verdict_of):
@@ -185,7 +183,7 @@ def test_a_helper_of_the_checker_and_a_function_of_that_name_do_not_mix(open_row
     assert judge_canonical(dataset, judge)["HumanEval/901"].outcome == "passed"
     (problem,) = dataset.problems()
     (verdict,) = judge.judge([(problem, "def agree(xs): return xs")])
-    assert verdict.message == "input 0: [1, 3] instead of [-1, -3]"
+    assert verdict.message.endswith("input 0: [1, 3] instead of [-1, -3]")
 
 
 ROOT_ROW = plus_row(
