@@ -188,6 +188,7 @@ def test_holm_by_hand():
 def test_smallest_difference_by_hand():
     # (1.959964 + 0.841621) · sqrt(4/3) / 2
     assert smallest_difference([1, -1, 1, -1]) == pytest.approx(1.617496, abs=1e-5)
+    assert smallest_difference([1, -1]) == pytest.approx(2.801585, abs=1e-5)
     assert smallest_difference([5.0]) == math.inf
 
 

@@ -63,10 +63,12 @@ def test_seeds_are_averaged_per_problem_and_drawn_per_arm():
 
 def test_samples_are_averaged_per_problem():
     first = [graded("p0", True, 10), graded("p0", False, 30, sample=1), graded("p1", True, 20)]
-    second = [graded("p0", True, 20), graded("p1", True, 20)]
+    second = [graded("p0", False, 20), graded("p1", True, 20)]
     compared = compare_arms([first], [second])
     assert compared.mcnemar_p is None
-    assert compared.accuracy.estimate == -0.25
+    assert compared.accuracy.estimate == 0.25
+    # (1.959964 + 0.841621) times the standard error of {0.5, 0}, which is 0.25.
+    assert compared.smallest_accuracy == pytest.approx(0.700396, abs=1e-6)
     assert compared.tokens.mean.estimate == 0.0
 
 

@@ -72,7 +72,7 @@ def test_a_response_without_an_answer_never_reaches_the_judge(dataset):
             return iter(())
 
     ((_, verdict),) = judge_solutions(dataset, [answer(0, None)], NoJudge())
-    assert verdict.outcome == "no_answer"
+    assert (verdict.outcome, verdict.test_index, verdict.cpu_s) == ("no_answer", None, 0.0)
 
 
 def test_verdicts_meet_their_solutions_where_the_judge_reads_ahead(dataset, judge):

@@ -145,6 +145,19 @@ def test_native_format_compares_whole_numbers_exactly(open_rows, verdict_of, ret
     assert verdict.outcome == outcome
 
 
+@pytest.mark.parametrize(("off_by", "outcome"), [(90, "passed"), (110, "wrong_answer")])
+def test_native_format_allows_a_ten_millionth_of_the_value(open_rows, verdict_of, off_by, outcome):
+    verdict = check_plus(
+        open_rows,
+        verdict_of,
+        f"    return xs + {off_by}",
+        canonical_solution="    return xs\n",
+        base_input=[[1e9]],
+        plus_input=[],
+    )
+    assert verdict.outcome == outcome
+
+
 def test_a_tolerance_does_not_stick_to_later_inputs(open_rows, verdict_of):
     """evalplus's own loop keeps the tolerance of the first float for all that follows."""
     verdict = check_plus(

@@ -76,6 +76,8 @@ def test_pass_at_k_is_the_chance_of_a_draw_without_replacement():
     assert measure(samples, ks=[2]).pass_at_k == {2: pytest.approx(5 / 12)}
     with pytest.raises(ValueError, match="pass@5 needs at least 5 samples"):
         measure(samples, ks=[5])
+    with pytest.raises(ValueError, match="pass@0"):
+        pass_at_k(4, 2, 0)
 
 
 def test_where_the_budget_stopped_all_there_is_no_accuracy_of_the_finished():

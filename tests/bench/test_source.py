@@ -95,6 +95,14 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_bad_row_of_a_table_is_named_by_its_number(tmp_path, rows):
+    path = tmp_path / "table.parquet"
+    rows[1]["prompt"] = None
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    with pytest.raises(InputError, match=r"table.parquet, row 2 is no row .*prompt"):
+        _ = open_benchmark("humaneval", path).questions
+
+
 def test_an_id_that_comes_twice_is_refused(tmp_path, write_jsonl, humaneval_row):
     path = write_jsonl(tmp_path / "twice.jsonl", [humaneval_row, humaneval_row])
     with pytest.raises(InputError, match=r"line 2: the id HumanEval/900 has been there"):
