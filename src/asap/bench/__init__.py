@@ -1,0 +1,58 @@
+"""Benchmarks: their data, prompts, answers and metrics.
+
+To add a benchmark: one file with a `Benchmark`, one line in `BENCHMARKS`.
+"""
+
+from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Problem, Question
+from asap.bench.comparison import Comparison, Difference, compare_arms
+from asap.bench.completion import Completion, cut_to_budget
+from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
+from asap.bench.extract import extract_code
+from asap.bench.grade import Solution, SolutionJudge, judge_canonical, judge_solutions
+from asap.bench.loop import ends_in_loop
+from asap.bench.metrics import (
+    CommonTokens,
+    Graded,
+    Latency,
+    Metrics,
+    measure,
+    measure_common_tokens,
+    measure_latency,
+    pass_at_k,
+)
+from asap.bench.private_tests import read_tests
+from asap.bench.prompts import PROMPTS_VERSION
+from asap.bench.source import DataFile
+
+__all__ = [
+    "BENCHMARKS",
+    "K_TOKENS",
+    "PROMPTS_VERSION",
+    "Benchmark",
+    "CommonTokens",
+    "Comparison",
+    "Completion",
+    "DataFile",
+    "Dataset",
+    "Difference",
+    "Extract",
+    "Graded",
+    "Latency",
+    "Metrics",
+    "Problem",
+    "Question",
+    "Solution",
+    "SolutionJudge",
+    "compare_arms",
+    "cut_to_budget",
+    "ends_in_loop",
+    "extract_code",
+    "judge_canonical",
+    "judge_solutions",
+    "measure",
+    "measure_common_tokens",
+    "measure_latency",
+    "open_benchmark",
+    "pass_at_k",
+    "read_tests",
+]
