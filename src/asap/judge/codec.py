@@ -92,7 +92,7 @@ class Codec:
         kinds = set(map(type, values))
         if kinds <= _FLAT:
             return values
-        if kinds <= _NUMBERS and -_SMALL < min(values) and max(values) < _SMALL:
+        if kinds <= _NUMBERS and min(values) > -_SMALL and max(values) < _SMALL:
             return values
         return self._encode_items(values, depth)
 

@@ -1,4 +1,7 @@
-"""LiveCodeBench's comparison of a program's output with the expected one. Runs outside the sandbox."""
+"""LiveCodeBench's comparison of a program's output with the expected one.
+
+Runs outside the sandbox.
+"""
 
 from __future__ import annotations
 

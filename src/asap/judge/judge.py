@@ -22,8 +22,8 @@ _AHEAD = 16
 class Judge:
     """Runs untrusted solutions against the tests of problems.
 
-    It withstands code that reads, writes, connects, forks, signals or forges; it does not hide which
-    paths exist, and it trusts the kernel.
+    It withstands code that reads, writes, connects, forks, signals or forges; it does not hide
+    which paths exist, and it trusts the kernel.
 
     Args:
         workers: problems judged at the same time, each on a core of its own.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import io
 import json
 import os
@@ -54,12 +55,10 @@ def run_wrapped(job: dict[str, Any], namespace: dict[str, Any]) -> None:
     output = io.StringIO()
     try:
         exec(compile(_wrap(job), "<solution>", "exec", dont_inherit=True), namespace)
-        sys.stdin, sys.stdout = _Stdin(job["input"]), output  # type: ignore[assignment]
+        sys.stdin, sys.stdout = _Stdin(job["input"]), output
         builtins.open = lambda *_, **__: io.StringIO(job["input"])  # type: ignore[assignment]
-        try:
+        with contextlib.suppress(SystemExit):
             namespace[_NAME]()
-        except SystemExit:
-            pass
     except BaseException:
         report_error()
         os._exit(1)

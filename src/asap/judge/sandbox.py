@@ -1,4 +1,4 @@
-"""Which sandbox this machine allows: found out by trying, refused in words, recorded in every result."""
+"""Which sandbox this machine allows: found out by trying, refused in words, recorded."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from asap.judge.limits import CHECKER_MEMORY_MIB, MEMORY_MIB, Timing
 from asap.judge.station import Station, Stdin
 
 _REMEDY = (
-    "use Linux 5.13 or later on x86_64 or aarch64 with Landlock and seccomp switched on, or, inside "
-    "a container or virtual machine of your own that holds nothing of value, allow an unsafe judge"
+    "use Linux 5.13 or later on x86_64 or aarch64 with Landlock and seccomp switched on, or, in a "
+    "container or virtual machine of your own that holds nothing of value, allow an unsafe judge"
 )
 
 

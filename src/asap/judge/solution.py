@@ -21,7 +21,7 @@ _Report = tuple[str, object]
 
 
 def prepare_module(name: str, preamble: str) -> dict[str, Any]:
-    """The name space of a fresh module, registered under its name, in which the preamble has run."""
+    """The name space of a fresh module, registered by name, in which the preamble has run."""
     module = ModuleType(name)
     sys.modules[name] = module
     exec(compile(preamble, "<preamble>", "exec", dont_inherit=True), module.__dict__)
