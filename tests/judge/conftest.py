@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+import os
+import secrets
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +21,8 @@ if not sys.platform.startswith("linux"):
     collect_ignore_glob = ["*.py"]
 
 FULL_CPU_S = 300.0
+FOLDER = Path(__file__).parent
+SOURCE = FOLDER.parents[1] / "src" / "asap"
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +40,56 @@ def judge_one(judge: Judge) -> Callable[..., Verdict]:
     return judge_one
 
 
+@pytest.fixture(scope="session", params=["root", "unprivileged"])
+def run_script(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Runs a script of this folder as root or as a user without privileges; gives its JSON."""
+    is_root = os.geteuid() == 0
+    identity: dict[str, Any] = {}
+    interpreter = sys.executable
+    if request.param == "root" and not is_root:
+        pytest.skip("not root")
+    if request.param == "unprivileged" and is_root:
+        identity = {"user": 65534, "group": 65534, "extra_groups": []}
+        found = [name for name in (sys.executable, "/usr/bin/python3") if can_run(name, identity)]
+        if not found:
+            pytest.skip("no Python 3.11 that user 65534 may run, or the sources are closed to it")
+        interpreter = found[0]
+
+    def run_script(script: str, *arguments: str, path: str | None = None) -> Any:
+        environment = {"ASAP_TEST_SECRET": secrets.token_hex(), "PATH": path or os.environ["PATH"]}
+        finished = subprocess.run(
+            [interpreter, str(FOLDER / script), *arguments, str(SOURCE)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            **identity,
+        )
+        assert finished.returncode == 0, finished.stderr
+        return json.loads(finished.stdout)
+
+    return run_script
+
+
+def can_run(interpreter: str, identity: dict[str, Any]) -> bool:
+    program = "import sys; open(sys.argv[1]); sys.exit(sys.version_info < (3, 11))"
+    try:
+        finished = subprocess.run(
+            [interpreter, "-c", program, str(SOURCE / "judge" / "judge.py")],
+            capture_output=True,
+            **identity,
+        )
+    except OSError:
+        return False
+    return finished.returncode == 0
+
+
 @pytest.fixture(scope="session")
 def square_problem() -> CallProblem:
     """`f(x)` is x squared; short time, so that attacks which hang are over soon."""
-    tests = "def check(candidate):\n    for x in range(3, 8):\n        assert candidate(x) == x * x\n"
-    return CallProblem("square", "", "f", tests, cpu_limit_s=1.0)
+    tests = (
+        "def check(candidate):\n    for x in range(3, 8):\n        assert candidate(x) == x * x\n"
+    )
+    return CallProblem("square", "", "f", tests, cpu_limit_s=0.5)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -100,8 +150,6 @@ def leetcode(real_data: Path) -> list[tuple[CallProblem, str]]:
     path = real_data / "leetcode-dataset" / "LeetCodeDataset-v0.3.1-test.jsonl.gz"
     for row in read_rows(path):
         tests = f"{row['prompt']}\n{row['test']}"
-        problem = CallProblem(
-            row["task_id"], row["prompt"], row["entry_point"], tests, FULL_CPU_S
-        )
+        problem = CallProblem(row["task_id"], row["prompt"], row["entry_point"], tests, FULL_CPU_S)
         pairs.append((problem, row["completion"]))
     return pairs

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any
 
-MAX_DEPTH = 400
-"""Levels of nesting of one value."""
+MAX_DEPTH = 200
+"""Levels of nesting of one value; each costs a few frames of Python's default 1,000."""
 
 _SMALL = 1 << 63
 """Larger numbers are written in hexadecimal: decimal digits cost quadratic time and are capped."""

@@ -28,6 +28,8 @@ CHECKER_MEMORY_MIB = 4096
 """Address space of a checker."""
 
 _NO_LIMIT = float("inf")
+_WALL_S, _WALL_FACTOR = 30.0, 10.0
+"""Wall seconds for each CPU second, and some more: a busy machine may give a tenth of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def limit_solution(problem: Problem, timing: Timing) -> Limits:
     cpu_s = problem.cpu_limit_s
     if cpu_s is None:
         cpu_s = CALL_CPU_S if is_call else PROGRAM_CPU_S
-    return Limits(cpu_s, 10 + 5 * cpu_s)
+    return Limits(cpu_s, _WALL_S + _WALL_FACTOR * cpu_s)
 
 
 def limit_checker(solution: Limits) -> Limits:
@@ -56,4 +58,4 @@ def limit_checker(solution: Limits) -> Limits:
     if solution.cpu_s == _NO_LIMIT:
         return Limits(_NO_LIMIT, solution.wall_s, CHECKER_MEMORY_MIB)
     cpu_s = solution.cpu_s + CHECKER_CPU_S
-    return Limits(cpu_s, solution.wall_s + 5 * cpu_s, CHECKER_MEMORY_MIB)
+    return Limits(cpu_s, solution.wall_s + _WALL_FACTOR * cpu_s, CHECKER_MEMORY_MIB)
