@@ -40,7 +40,7 @@ _KINDS: dict[str, tuple[str, _Run]] = {
 }
 """By the kind of job: the module's name, and what to do once its preamble has run."""
 
-_READY = b"+"
+_READY = "+"
 """What a child reports once it is locked up and its preamble has run, before anything hostile."""
 _SHORTEST_WAIT_S = 0.005
 KILL = b'"kill"'
@@ -107,13 +107,15 @@ def _run(
         os.close(descriptor)
     ended = _wait(pid, control, request["cpu_s"], request["wall_s"])
     _, status, usage = os.wait4(pid, 0)
-    report = os.read(read_end, 4096)
+    report = os.read(read_end, 4096).decode()
     os.close(read_end)
+    if not report and ended != "asked":
+        report = "its preamble did not end"
     return {
         "ended": ended,
         "status": os.waitstatus_to_exitcode(status),
         "cpu_s": usage.ru_utime + usage.ru_stime,
-        "fault": None if report == _READY else report.decode() or "its preamble did not end",
+        "fault": report if report not in ("", _READY) else None,
     }
 
 
@@ -161,7 +163,7 @@ def _be_child(
         jail.enter(last + 1, request["memory_mib"], request["cpu_s"], parent)
         name, run = _KINDS[job["kind"]]
         namespace = solution.prepare_module(name, job.get("preamble", ""))
-        os.write(report, _READY)
+        os.write(report, _READY.encode())
         os.close(report)
         report = -1
         run(job, namespace)
