@@ -323,9 +323,10 @@ def count_children() -> int:
     n_children = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            n_children += path.read_text().rpartition(")")[2].split()[1] == own
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue
+        n_children += parent == own and state != "Z"  # dead ones wait for no one but an init
     return n_children
 
 

@@ -71,34 +71,39 @@ class Zygote:
     """
 
     def __init__(self, wrapped: bool = False) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            command = [sys.executable, "-s", "-P", "-c", _BOOT]
-            command += [str(Path(__file__).parents[1]), str(theirs.fileno())]
-            self._process = subprocess.Popen(
-                [*_wrapper(), *command] if wrapped else command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=_ENVIRONMENT | _library_path(),
-                cwd="/",
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # an interrupt from the keyboard is the judge's to handle
-            )
-        self._control.settimeout(_START_S)
-        try:
-            hello = self._control.recv(1 << 16)
-        except TimeoutError:
-            hello = b""
-        self._control.settimeout(None)
+        command = [sys.executable, "-s", "-P", "-c", _BOOT, str(Path(__file__).parents[1])]
+        with contextlib.ExitStack() as stack:
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            stack.callback(self._control.close)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*(_wrapper() if wrapped else ()), *command, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env=_ENVIRONMENT | _library_path(),
+                    cwd="/",
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,  # an interrupt from the keyboard is for the judge alone
+                )
+            stack.callback(self._process.kill)
+            self.hello: dict[str, Any] = self._receive_hello()
+            stack.pop_all()
+
+    def _receive_hello(self) -> dict[str, Any]:
         assert self._process.stderr is not None
-        if not hello:
-            self._process.kill()
-            message = self._process.stderr.read().decode(errors="replace").strip()
-            self.close()
-            raise SandboxError(f"the judge's process does not start: {message.splitlines()[-1:]}")
-        self._process.stderr.close()
-        self.hello: dict[str, Any] = json.loads(hello)
+        self._control.settimeout(_START_S)
+        with self._process.stderr as stderr:
+            try:
+                hello = self._control.recv(1 << 16)
+            except TimeoutError:
+                self._process.kill()
+                hello = b""
+            if not hello:
+                [reason] = stderr.read().decode(errors="replace").splitlines()[-1:] or ["no reason"]
+                raise SandboxError(f"a process of the judge does not start: {reason}")
+        self._control.settimeout(None)
+        return dict(json.loads(hello))
 
     def start(
         self, job: dict[str, Any], limits: Limits, targets: Sequence[int], sources: Sequence[int]
@@ -166,10 +171,15 @@ def seal(data: bytes) -> int:
 
 def has_bubblewrap() -> bool:
     """Whether bubblewrap is installed and can run a program here."""
-    if shutil.which("bwrap") is None:
+    if _find_bubblewrap() is None:
         return False
     finished = subprocess.run([*_wrapper(), sys.executable, "-c", ""], capture_output=True)
     return finished.returncode == 0
+
+
+def _find_bubblewrap() -> str | None:
+    # The search path is the judge's own: its processes are started without one.
+    return shutil.which("bwrap")
 
 
 def _wrapper() -> list[str]:
@@ -177,7 +187,8 @@ def _wrapper() -> list[str]:
     paths = sysconfig.get_paths()
     folders = {*_SYSTEM_FOLDERS, sys.prefix, sys.base_prefix, paths["stdlib"], paths["purelib"]}
     folders.add(str(Path(__file__).parents[1]))
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    command = [_find_bubblewrap() or "bwrap"]
+    command += ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     for folder in sorted(folders):
         command += ["--ro-bind-try", folder, folder]
     return [*command, "--dev", "/dev", "--chdir", "/", "--"]
