@@ -110,9 +110,9 @@ os._exit(0)
         FRAME + 'send(4, b\'{"tuple": ["value", 9]}\')\ndef f(x): return 9',
         "violation",
     ),
-    "two answers at once": (
+    "two answers at once": (  # noted at once, or taken for the answer to the next call
         FRAME + 'def f(x):\n    send(4, b\'{"tuple": ["value", 9]}\')\n    return x * x',
-        "violation",
+        None,
     ),
     "a frame too large": (
         FRAME + "os.write(4, (1 << 31).to_bytes(4, 'little'))\nos._exit(0)",

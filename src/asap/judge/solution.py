@@ -38,7 +38,10 @@ def serve_calls(job: dict[str, Any], namespace: dict[str, Any]) -> None:
             arguments, keywords = codec.loads(read_frame(CALLS))
         except PeerLost:
             return
-        write_frame(ANSWERS, _answer(codec, function, arguments, keywords))
+        try:
+            write_frame(ANSWERS, _answer(codec, function, arguments, keywords))
+        except BadFrame as error:
+            write_frame(ANSWERS, codec.dumps(("not_plain", str(error))))
 
 
 def _load(source: str, entry_point: str, namespace: dict[str, Any]) -> tuple[Any, _Report]:
@@ -69,7 +72,7 @@ def _is_raised_in(error: BaseException, code: CodeType) -> bool:
 def _answer(codec: Codec, function: Any, arguments: Any, keywords: Any) -> bytes:
     try:
         return codec.dumps(("value", function(*arguments, **keywords)))
-    except (NotPlain, BadFrame) as error:
+    except NotPlain as error:
         return codec.dumps(("not_plain", str(error)))
     except BaseException as error:
         return codec.dumps(("raised", _describe(error)))
