@@ -272,3 +272,11 @@ def test_leaving_early_ends_what_runs() -> None:
 def test_no_workers_are_refused() -> None:
     with pytest.raises(InputError, match="workers is 0"):
         Judge(workers=0)
+
+
+def test_a_message_can_be_printed_and_stored(judge_one: JudgeOne) -> None:
+    solution = "def f(x): raise ValueError('\\x1b[31m\\ud800\\n' + 'a' * 5000 + 'end')"
+    message = judge_one(CallProblem("double", "", "f", DOUBLE), solution).message
+    assert message.isprintable()
+    assert message.encode("utf-8").startswith(b"ValueError:  [31m\\ud800 aaa")
+    assert len(message) <= 300

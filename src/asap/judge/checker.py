@@ -22,6 +22,9 @@ ENDED = "the process ended during the tests"
 """What the checker says of a process that is gone; the judge knows how it went."""
 
 
+_MAX_MESSAGE = 2000
+
+
 class _SolutionRaised(Exception):
     """The solution raised an exception in a call; tests may catch it."""
 
@@ -102,6 +105,8 @@ class Candidate:
             if type(report) is not tuple or len(report) != 2:
                 raise BadFrame("no pair")
             return report
+        except MemoryError:
+            self._lose("violation", "the process broke the protocol: an answer too large to hold")
         except BadFrame as error:
             self._lose("violation", f"the process broke the protocol: {error}")
         except PeerLost:
@@ -127,7 +132,7 @@ def check(job: dict[str, Any], namespace: dict[str, Any]) -> None:
     candidate = Candidate(Codec(namespace), job["wait_s"])
     outcome, message = _run_tests(job, namespace, candidate)
     test_index = None if outcome == "passed" or not candidate.n_calls else candidate.n_calls - 1
-    report = {"outcome": outcome, "test_index": test_index, "message": clip(message)}
+    report = {"outcome": outcome, "test_index": test_index, "message": message[:_MAX_MESSAGE]}
     os.write(VERDICT, json.dumps(report).encode())
 
 
@@ -157,7 +162,7 @@ def _explain(error: BaseException, tests: str, candidate: Candidate) -> tuple[st
     if not candidate.n_calls:
         return "broken", f"its tests cannot be run: {type(error).__name__}: {error}"
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return "wrong_answer", clip(f"{_find_line(error, tests)}: {clip(text, 150)}")
+    return "wrong_answer", f"{_find_line(error, tests)}: {clip(text, 150)}"
 
 
 def _find_line(error: BaseException, tests: str) -> str:

@@ -173,8 +173,11 @@ def has_bubblewrap() -> bool:
     """Whether bubblewrap is installed and can run a program here."""
     if _find_bubblewrap() is None:
         return False
-    finished = subprocess.run([*_wrapper(), sys.executable, "-c", ""], capture_output=True)
-    return finished.returncode == 0
+    command = [*_wrapper(), sys.executable, "-c", ""]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=_START_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _find_bubblewrap() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,11 +65,18 @@ class StdioProblem:
     """CPU seconds for each test; None: `PROGRAM_CPU_S`."""
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 Problem = CallProblem | StdioProblem
 
 
 def clip(text: str, length: int = MAX_MESSAGE) -> str:
-    """The text, or its two ends with `...` between them if it is longer than `length`."""
+    """The text, or its two ends with `...` between them if it is longer than `length`.
+
+    Solutions write parts of it, so what would upset a terminal or a file is taken out: control
+    characters, and lone surrogates, which no encoding takes.
+    """
+    text = _CONTROL.sub(" ", text).encode("utf-8", "backslashreplace").decode()
     if len(text) <= length:
         return text
     half = (length - 5) // 2

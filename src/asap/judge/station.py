@@ -217,7 +217,7 @@ def _conclude(
         outcome = told["outcome"]
         if message == ENDED:
             outcome, message = _explain_end(ended.status)
-    return Verdict(outcome, test_index, message, ended.cpu_s)
+    return Verdict(outcome, test_index, clip(message), ended.cpu_s)
 
 
 def _find_time_out(ended: Ended, limits: Limits) -> str:
