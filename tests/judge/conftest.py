@@ -153,3 +153,14 @@ def leetcode(real_data: Path) -> list[tuple[CallProblem, str]]:
         problem = CallProblem(row["task_id"], row["prompt"], row["entry_point"], tests, FULL_CPU_S)
         pairs.append((problem, row["completion"]))
     return pairs
+
+
+@pytest.fixture(scope="session")
+def cruxeval(real_data: Path) -> list[tuple[CallProblem, str]]:
+    """Output prediction: the answer is an expression, and the checker runs the function itself."""
+    pairs = []
+    for row in read_rows(real_data / "cruxeval-o-r1" / "traces.jsonl.gz"):
+        call = f"def check(candidate):\n    assert candidate() == f({row['input']})\n"
+        problem = CallProblem(row["id"], row["code"], "answer", f"{row['code']}\n{call}")
+        pairs.append((problem, f"def answer():\n    return {row['expected_output']}\n"))
+    return pairs

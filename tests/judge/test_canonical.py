@@ -17,7 +17,7 @@ import pytest
 from asap.judge import CallProblem, Judge
 
 Pairs = list[tuple[CallProblem, str]]
-BENCHMARKS = {"humaneval": 164, "humaneval_plus": 164, "leetcode": 228}
+BENCHMARKS = {"humaneval": 164, "humaneval_plus": 164, "leetcode": 228, "cruxeval": 600}
 N_QUICK = 20
 N_MUTANTS = 300
 pytestmark = pytest.mark.real
