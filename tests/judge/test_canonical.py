@@ -37,7 +37,8 @@ def assert_all_pass(judge: Judge, pairs: Pairs) -> None:
 def test_canonical_solutions_pass(name: str, judge: Judge, request: Any) -> None:
     pairs = request.getfixturevalue(name)
     assert len(pairs) == BENCHMARKS[name]
-    assert_all_pass(judge, pairs[:N_QUICK])
+    # Every eighth or so, since neighbours are alike.
+    assert_all_pass(judge, pairs[:: len(pairs) // N_QUICK][:N_QUICK])
 
 
 @pytest.mark.slow

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import platform
+import select
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +68,42 @@ def test_unsafe_goes_on_and_records_which_attacks_work(
     assert result["kind"] == f"unsafe: {other}"
     assert attack in result["working_attacks"]
     assert result["outcome"] == "passed"
+
+
+ENDLESS = """
+import sys, types
+package = types.ModuleType("asap")
+package.__path__ = [sys.argv[1]]
+sys.modules["asap"] = package
+from asap.judge import CallProblem, Judge
+tests = "def check(candidate):\\n    candidate(1)"
+with Judge() as judge:
+    list(judge.judge([(CallProblem("endless", "", "f", tests, 1000.0), "while True: pass")]))
+"""
+
+
+def find_descendants(root: int) -> set[int]:
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = {root}
+    while new := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= new
+    return found - {root}
+
+
+def test_nothing_outlives_a_judge_that_is_killed() -> None:
+    source = Path(__file__).parents[2] / "src" / "asap"
+    with subprocess.Popen([sys.executable, "-c", ENDLESS, str(source)]) as process:
+        # Two waiting processes and a fork of each; bubblewrap brings more.
+        while len(descendants := find_descendants(process.pid)) < 4:
+            assert process.poll() is None
+        watched = [os.pidfd_open(pid) for pid in descendants]
+        process.kill()
+    for descriptor in watched:
+        assert select.select([descriptor], [], [], 30) == ([descriptor], [], [])
+        os.close(descriptor)
 
 
 def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

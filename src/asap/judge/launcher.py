@@ -191,7 +191,7 @@ def _wrapper() -> list[str]:
     folders = {*_SYSTEM_FOLDERS, sys.prefix, sys.base_prefix, paths["stdlib"], paths["purelib"]}
     folders.add(str(Path(__file__).parents[1]))
     command = [_find_bubblewrap() or "bwrap"]
-    command += ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    command += ["--unshare-all", "--new-session", "--cap-drop", "ALL"]
     for folder in sorted(folders):
         command += ["--ro-bind-try", folder, folder]
     return [*command, "--dev", "/dev", "--chdir", "/", "--"]
