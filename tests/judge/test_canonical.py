@@ -37,8 +37,8 @@ def assert_all_pass(judge: Judge, pairs: Pairs) -> None:
 def test_canonical_solutions_pass(name: str, judge: Judge, request: Any) -> None:
     pairs = request.getfixturevalue(name)
     assert len(pairs) == BENCHMARKS[name]
-    # Every eighth or so, since neighbours are alike.
-    assert_all_pass(judge, pairs[:: len(pairs) // N_QUICK][:N_QUICK])
+    # From all over, and none of the few that take many seconds.
+    assert_all_pass(judge, pairs[1 :: len(pairs) // N_QUICK][:N_QUICK])
 
 
 @pytest.mark.slow
