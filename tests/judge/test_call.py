@@ -199,6 +199,7 @@ def check(candidate):
         ("def check(candidate) pass", "SyntaxError"),
         ("import no_such_module\ndef check(c): c(1)", "no_such_module"),
         ("def check(candidate):\n    assert False\n    candidate(1)", "AssertionError"),
+        ("def check(candidate): candidate(len)", "type builtin_function_or_method"),
     ],
 )
 def test_broken_tests_are_the_problem_s_fault(

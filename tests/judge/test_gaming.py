@@ -126,6 +126,15 @@ os._exit(0)
         FRAME + "send(4, b'{\"ListNode\": [[1, 5]]}')\nos._exit(0)",
         "violation",
     ),
+    "a message that is none": (
+        FRAME
+        + """
+import json
+send(4, json.dumps({"tuple": ["raised", {"int": "f" * 99999}]}).encode())
+os._exit(0)
+""",
+        "violation",
+    ),
     "a half frame": (FRAME + "os.write(4, b'abc')\nos._exit(0)", "runtime_error"),
     "closed descriptors": ("import os\ndef f(x): os.closerange(0, 64)", "runtime_error"),
     "crossed descriptors": ("import os\ndef f(x): return os.dup2(3, 4)", "runtime_error"),

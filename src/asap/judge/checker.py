@@ -21,7 +21,6 @@ ANSWERS, CALLS, VERDICT = 3, 4, 5
 ENDED = "the process ended during the tests"
 """What the checker says of a process that is gone; the judge knows how it went."""
 
-
 _MAX_MESSAGE = 2000
 
 
@@ -62,8 +61,8 @@ class Candidate:
             _SolutionLost: it cannot answer.
         """
         self.wait_until_ready()
-        self.n_calls += 1
         call = self._codec.dumps([list(arguments), keywords])
+        self.n_calls += 1
         try:
             write_frame(CALLS, call)
         except PeerLost:
@@ -91,7 +90,7 @@ class Candidate:
             return
         kind, body = self._receive()
         if kind == "no_answer":
-            self._lose("no_answer", str(body))
+            self._lose("no_answer", body)
         if kind == "raised":
             self._lose(*_read_raised(body))
         if kind != "ready":
@@ -104,7 +103,10 @@ class Candidate:
             report = self._codec.loads(read_frame(ANSWERS, self._wait_s))
             if type(report) is not tuple or len(report) != 2:
                 raise BadFrame("no pair")
-            return report
+            kind, body = report
+            if kind != "value" and type(body) is not str:
+                raise BadFrame("no message")
+            return kind, body
         except MemoryError:
             self._lose("violation", "the process broke the protocol: an answer too large to hold")
         except BadFrame as error:
@@ -122,8 +124,7 @@ class Candidate:
         raise self.lost from None
 
 
-def _read_raised(body: object) -> tuple[str, str]:
-    text = str(body)
+def _read_raised(text: str) -> tuple[str, str]:
     return "memory" if text.startswith("MemoryError") else "runtime_error", text
 
 

@@ -16,19 +16,19 @@ def compare_output(actual: str, expected: str) -> bool:
     separated by white space, that are exactly equal as decimals: `1e3` is `1000`, but
     `0.30000000000000004` is not `0.3`.
     """
-    actual_lines = actual.strip().split("\n")
-    expected_lines = expected.strip().split("\n")
-    return len(actual_lines) == len(expected_lines) and all(
-        map(_compare_line, actual_lines, expected_lines)
+    actual, expected = actual.strip(), expected.strip()
+    # A hostile output may have millions of lines or words, so they are counted before they are cut.
+    return actual.count("\n") == expected.count("\n") and all(
+        map(_compare_line, actual.split("\n"), expected.split("\n"))
     )
 
 
 def _compare_line(actual: str, expected: str) -> bool:
     if actual.strip() == expected.strip():
         return True
+    expected_words = expected.split()
+    actual_words = actual.split(maxsplit=len(expected_words))
     try:
-        return [Decimal(word) for word in actual.split()] == [
-            Decimal(word) for word in expected.split()
-        ]
+        return list(map(Decimal, actual_words)) == list(map(Decimal, expected_words))
     except DecimalException:  # a word is no number, or a signalling NaN
         return False

@@ -76,6 +76,8 @@ def clip(text: str, length: int = MAX_MESSAGE) -> str:
     Solutions write parts of it, so what would upset a terminal or a file is taken out: control
     characters, and lone surrogates, which no encoding takes.
     """
+    if len(text) > 2 * length:
+        text = text[:length] + text[-length:]
     text = _CONTROL.sub(" ", text).encode("utf-8", "backslashreplace").decode()
     if len(text) <= length:
         return text

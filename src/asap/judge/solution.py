@@ -59,7 +59,7 @@ def _load(source: str, entry_point: str, namespace: dict[str, Any]) -> tuple[Any
         return None, ("raised", _describe(error))
     if not callable(function):
         return None, ("no_answer", f"{entry_point} cannot be called")
-    return function, ("ready", None)
+    return function, ("ready", "")
 
 
 def _is_raised_in(error: BaseException, code: CodeType) -> bool:
