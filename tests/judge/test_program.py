@@ -172,6 +172,12 @@ def test_the_preamble_serves_the_program(any_judge: Judge) -> None:
     assert verdict.outcome == "passed"
 
 
+def test_streams_that_the_preamble_binds_are_the_program_s_own(judge: Judge) -> None:
+    solution = "stdout.write(str(int(input()) + int(stdin.readline())))"
+    verdict = judge_program(judge, solution, ("3\n4\n", "7"), preamble="from sys import *")
+    assert verdict.outcome == "passed", verdict
+
+
 def test_large_inputs_and_outputs_pass_whole(any_judge: Judge) -> None:
     text = "\n".join(map(str, range(100_000)))
     verdict = judge_program(any_judge, "import sys\nprint(sys.stdin.read())", (text, text))

@@ -16,7 +16,10 @@ from typing import Any
 
 
 def open_standard_streams() -> None:
-    """Make `sys.stdin`, `sys.stdout` and `sys.stderr` anew from descriptors 0, 1 and 2."""
+    """Make `sys.stdin`, `sys.stdout` and `sys.stderr` anew from descriptors 0, 1 and 2.
+
+    Before any preamble: LiveCodeBench's has `from sys import *`, which binds them.
+    """
     sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
@@ -24,7 +27,6 @@ def open_standard_streams() -> None:
 
 def run_program(job: dict[str, Any], namespace: dict[str, Any]) -> None:
     """Run the program to its end; does not return."""
-    open_standard_streams()
     try:
         exec(compile(job["solution"], "<solution>", "exec", dont_inherit=True), namespace)
         status = 0

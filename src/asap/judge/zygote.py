@@ -161,6 +161,7 @@ def _be_child(
         place_descriptors(dict(zip((*targets, last), (*descriptors[1:], report), strict=True)))
         report = last
         jail.enter(last + 1, request["memory_mib"], request["cpu_s"], parent)
+        program.open_standard_streams()
         name, run = _KINDS[job["kind"]]
         namespace = solution.prepare_module(name, job.get("preamble", ""))
         os.write(report, _READY.encode())
