@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import gzip
 import json
 import os
@@ -23,6 +24,13 @@ if not sys.platform.startswith("linux"):
 FULL_CPU_S = 300.0
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER.parents[1] / "src" / "asap"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _landlock() -> None:
+    """Asks the kernel itself, so that a judge that refuses without reason still fails here."""
+    if ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) < 1:
+        pytest.skip("this kernel has no Landlock, or has it switched off")
 
 
 @pytest.fixture(scope="session")

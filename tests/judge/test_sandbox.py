@@ -32,9 +32,22 @@ def test_the_record_says_what_contains_the_code(judge: Judge) -> None:
     assert dataclasses.is_dataclass(record)
 
 
-def test_a_judge_that_was_not_entered_has_no_record() -> None:
+def test_a_judge_that_was_not_entered_has_no_record_and_judges_nothing() -> None:
     with pytest.raises(RuntimeError, match="enter the judge"):
         _ = Judge().sandbox
+    with pytest.raises(RuntimeError, match="enter the judge"):
+        list(Judge().judge([]))
+
+
+def test_an_interpreter_that_does_not_start_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'no such luck' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(SandboxError, match="does not start: no such luck"), Judge():
+        pass
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from asap.judge.station import Station, Stdin
 
 _AHEAD = 16
 """Pairs taken in advance for each worker, so that one slow problem does not idle the others."""
+_NOT_ENTERED = "enter the judge first: with Judge() as judge"
 
 
 class Judge:
@@ -87,7 +88,7 @@ class Judge:
     def sandbox(self) -> SandboxRecord:
         """What contains the code; known once the judge has been entered."""
         if self._record is None:
-            raise RuntimeError("enter the judge first: with Judge() as judge")
+            raise RuntimeError(_NOT_ENTERED)
         return self._record
 
     def judge(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
@@ -103,6 +104,8 @@ class Judge:
             InputError: a problem itself cannot be run: its preamble or its tests fail by
                 themselves.
         """
+        if self._record is None:
+            raise RuntimeError(_NOT_ENTERED)
         pending: deque[Future[Verdict]] = deque()
         executor = ThreadPoolExecutor(self._workers)
         try:

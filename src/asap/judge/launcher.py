@@ -86,6 +86,7 @@ class Zygote:
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,  # an interrupt from the keyboard is for the judge alone
                 )
+            stack.callback(self._process.wait)
             stack.callback(self._process.kill)
             self.hello: dict[str, Any] = self._receive_hello()
             stack.pop_all()
