@@ -66,7 +66,7 @@ def f(x): return None
         """
 import sys
 module = sys.modules['asap.judge.solution']
-module._answer = lambda *a: b'{"tuple": ["passed", null]}'
+module._answer = lambda *a: b'["passed", null]'
 def f(x): return None
 """,
         "violation",
@@ -103,15 +103,15 @@ os._exit(0)
         "violation",
     ),
     "frames with a verdict": (
-        FRAME + 'send(4, b\'{"tuple": ["passed", null]}\')\nos._exit(0)',
+        FRAME + "send(4, b'[\"passed\", null]')\nos._exit(0)",
         "violation",
     ),
     "an answer before the call": (
-        FRAME + 'send(4, b\'{"tuple": ["value", 9]}\')\ndef f(x): return 9',
+        FRAME + 'send(4, b\'["value", 9]\')\ndef f(x): return 9',
         "violation",
     ),
     "two answers at once": (  # noted at once, or taken for the answer to the next call
-        FRAME + 'def f(x):\n    send(4, b\'{"tuple": ["value", 9]}\')\n    return x * x',
+        FRAME + 'def f(x):\n    send(4, b\'["value", 9]\')\n    return x * x',
         None,
     ),
     "a frame too large": (
@@ -130,7 +130,7 @@ os._exit(0)
         FRAME
         + """
 import json
-send(4, json.dumps({"tuple": ["raised", {"int": "f" * 99999}]}).encode())
+send(4, json.dumps(["raised", {"int": "f" * 99999}]).encode())
 os._exit(0)
 """,
         "violation",

@@ -61,7 +61,7 @@ class Candidate:
             _SolutionLost: it cannot answer.
         """
         self.wait_until_ready()
-        call = self._codec.dumps([list(arguments), keywords])
+        call = self._codec.dumps([list(arguments), keywords] if keywords else [list(arguments)])
         self.n_calls += 1
         try:
             write_frame(CALLS, call)
@@ -101,7 +101,7 @@ class Candidate:
         start_s = time.monotonic()
         try:
             report = self._codec.loads(read_frame(ANSWERS, self._wait_s))
-            if type(report) is not tuple or len(report) != 2:
+            if type(report) is not list or len(report) != 2:
                 raise BadFrame("no pair")
             kind, body = report
             if kind != "value" and type(body) is not str:

@@ -23,6 +23,9 @@ _SMALL = 1 << 63
 _FLAT = {bool, float, str, NoneType}
 _NUMBERS = {bool, float, int}
 _NUMPY_NAME = re.compile(r"bool_?|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)")
+# What `json.dumps` and `json.loads` would make anew for every value.
+_write_json = json.JSONEncoder(check_circular=False).encode
+_read_json = json.JSONDecoder().decode
 _LINKS = {"ListNode": ("next",), "TreeNode": ("left", "right")}
 
 
@@ -50,7 +53,7 @@ class Codec:
         Raises:
             NotPlain: it is of another type, or nested deeper than `MAX_DEPTH`.
         """
-        return json.dumps(self._encode(value, 0)).encode("ascii")
+        return _write_json(self._encode(value, 0)).encode("ascii")
 
     def loads(self, data: bytes) -> Any:
         """The value that `dumps` wrote.
@@ -59,7 +62,7 @@ class Codec:
             BadFrame: `dumps` would not write this.
         """
         try:
-            return self._decode(json.loads(data), 0)
+            return self._decode(_read_json(data.decode("ascii")), 0)
         except MemoryError:
             raise
         except Exception as error:  # whatever hostile bytes can provoke
@@ -86,7 +89,7 @@ class Codec:
         raise NotPlain(f"a value of type {kind.__name__}, which is no plain data")
 
     def _encode_items(self, values: Iterable[Any], depth: int) -> list[Any]:
-        return [self._encode(value, depth) for value in values]
+        return [value if type(value) in _FLAT else self._encode(value, depth) for value in values]
 
     def _encode_list(self, values: list[Any], depth: int) -> list[Any]:
         kinds = set(map(type, values))

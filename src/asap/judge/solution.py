@@ -16,8 +16,8 @@ from asap.judge.frame import PeerLost, read_frame, write_frame
 CALLS, ANSWERS = 3, 4
 """Descriptors: where calls come in, where answers go out."""
 
-_Report = tuple[str, object]
-"""What it is (`ready`, `value`, `raised`, `not_plain`, `no_answer`), and the value or message."""
+_Report = list[str]
+"""What it is (`ready`, `raised`, `no_answer`), and a message."""
 
 
 def prepare_module(name: str, preamble: str) -> dict[str, Any]:
@@ -35,13 +35,13 @@ def serve_calls(job: dict[str, Any], namespace: dict[str, Any]) -> None:
     write_frame(ANSWERS, codec.dumps(report))
     while function is not None:
         try:
-            arguments, keywords = codec.loads(read_frame(CALLS))
+            arguments, *keywords = codec.loads(read_frame(CALLS))
         except PeerLost:
             return
         try:
-            write_frame(ANSWERS, _answer(codec, function, arguments, keywords))
+            write_frame(ANSWERS, _answer(codec, function, arguments, *keywords))
         except BadFrame as error:
-            write_frame(ANSWERS, codec.dumps(("not_plain", str(error))))
+            write_frame(ANSWERS, codec.dumps(["not_plain", str(error)]))
 
 
 def _load(source: str, entry_point: str, namespace: dict[str, Any]) -> tuple[Any, _Report]:
@@ -49,17 +49,17 @@ def _load(source: str, entry_point: str, namespace: dict[str, Any]) -> tuple[Any
     try:
         exec(compile(source, "<solution>", "exec", dont_inherit=True), namespace)
     except BaseException as error:
-        return None, ("raised", _describe(error))
+        return None, ["raised", _describe(error)]
     code = compile(entry_point, "<entry point>", "eval", dont_inherit=True)
     try:
         function = eval(code, namespace)
     except BaseException as error:
         if isinstance(error, (NameError, AttributeError)) and _is_raised_in(error, code):
-            return None, ("no_answer", f"the code defines no {entry_point}")
-        return None, ("raised", _describe(error))
+            return None, ["no_answer", f"the code defines no {entry_point}"]
+        return None, ["raised", _describe(error)]
     if not callable(function):
-        return None, ("no_answer", f"{entry_point} cannot be called")
-    return function, ("ready", "")
+        return None, ["no_answer", f"{entry_point} cannot be called"]
+    return function, ["ready", ""]
 
 
 def _is_raised_in(error: BaseException, code: CodeType) -> bool:
@@ -69,13 +69,13 @@ def _is_raised_in(error: BaseException, code: CodeType) -> bool:
     return trace is not None and trace.tb_frame.f_code is code
 
 
-def _answer(codec: Codec, function: Any, arguments: Any, keywords: Any) -> bytes:
+def _answer(codec: Codec, function: Any, arguments: Any, keywords: Any = None) -> bytes:
     try:
-        return codec.dumps(("value", function(*arguments, **keywords)))
+        return codec.dumps(["value", function(*arguments, **(keywords or {}))])
     except NotPlain as error:
-        return codec.dumps(("not_plain", str(error)))
+        return codec.dumps(["not_plain", str(error)])
     except BaseException as error:
-        return codec.dumps(("raised", _describe(error)))
+        return codec.dumps(["raised", _describe(error)])
 
 
 def _describe(error: BaseException) -> str:
