@@ -107,11 +107,11 @@ os._exit(0)
         "violation",
     ),
     "an answer before the call": (
-        FRAME + 'send(4, b\'["value", 9]\')\ndef f(x): return 9',
+        FRAME + "send(4, b'[\"value\", 9]')\ndef f(x): return 9",
         "violation",
     ),
     "two answers at once": (  # noted at once, or taken for the answer to the next call
-        FRAME + 'def f(x):\n    send(4, b\'["value", 9]\')\n    return x * x',
+        FRAME + "def f(x):\n    send(4, b'[\"value\", 9]')\n    return x * x",
         None,
     ),
     "a frame too large": (
