@@ -6,6 +6,7 @@
     │   ├── RecipeError           an unknown key, a value out of range, fields that exclude each
     other │   ├── RunFolderError        a folder that holds another run, or something that is no run
     │   ├── ModelError            a scorer or tokenizer that cannot be loaded or does not fit
+    │   ├── SandboxError          this machine cannot run untrusted code safely
     │   └── MissingExtraError     an optional dependency is not installed
     ├── RunStopped                a run stopped on purpose, resumable: exit code 1
     │   ├── KeyRefused            the server refused the API key
@@ -44,6 +45,10 @@ class RunFolderError(UserError):
 
 class ModelError(UserError):
     """A scorer or tokenizer cannot be loaded, or is not fit for what is asked of it."""
+
+
+class SandboxError(UserError):
+    """Untrusted code cannot be run safely on this machine, or a process of the judge is gone."""
 
 
 class MissingExtraError(UserError):

@@ -1,78 +1,24 @@
-"""A judge for these tests: in this process, without a sandbox, for code that we know."""
+"""The judge, real data, and rows of our own in the benchmarks' formats."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import subprocess
-import sys
-import time
-import types
 from pathlib import Path
 
 import pytest
 
 from asap.bench import open_benchmark
-from asap.judge import CallProblem, Verdict
+from asap.errors import SandboxError
+from asap.judge import Judge
 
 
-class PlainJudge:
-    """Runs canonical solutions and answers of our own; never anyone else's."""
-
-    def judge(self, pairs):
-        for problem, solution in pairs:
-            started = time.process_time()
-            run = self._call if isinstance(problem, CallProblem) else self._run
-            outcome, message = run(problem, solution)
-            yield Verdict(outcome, None, message, time.process_time() - started)
-
-    def _call(self, problem, solution):
-        # Dataclasses look their module up by its name.
-        space = vars(sys.modules.setdefault("solution", types.ModuleType("solution")))
-        for name in [name for name in space if not name.startswith("__")]:
-            del space[name]
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                exec(problem.preamble, space)
-                exec(solution, space)
-        except Exception as error:
-            return "runtime_error", repr(error)
-        try:
-            candidate = eval(problem.entry_point, space)
-        except (NameError, AttributeError) as error:
-            return "no_answer", repr(error)
-        # The tests of HumanEval/33 call the function by its name; the judge binds it, too.
-        checker = {"__name__": "checker", problem.entry_point: candidate}
-        exec(problem.tests, checker)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                checker["check"](candidate)
-        except AssertionError as error:
-            return "wrong_answer", str(error)
-        except Exception as error:
-            return "runtime_error", repr(error)
-        return "passed", ""
-
-    def _run(self, problem, solution):
-        for given, wanted in zip(problem.inputs, problem.outputs, strict=True):
-            finished = subprocess.run(
-                [sys.executable, "-c", f"{problem.preamble}\n{solution}"],
-                input=given,
-                capture_output=True,
-                text=True,
-                timeout=30,
-            )
-            if finished.returncode:
-                return "runtime_error", finished.stderr[-200:]
-            if finished.stdout.split() != wanted.split():
-                return "wrong_answer", finished.stdout
-        return "passed", ""
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def judge():
-    return PlainJudge()
+    try:
+        with Judge() as judge:
+            yield judge
+    except SandboxError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -1,52 +1,27 @@
-"""What is judged and what comes out: problems and verdicts. Standard library only."""
+"""Running untrusted, model-written Python and saying whether it is right. Standard library only.
 
-from __future__ import annotations
+A solution and the tests run in different processes, each forked from a warm one and locked up by
+Landlock, seccomp and limits; a verdict is passed on evidence alone. Linux only.
+"""
 
-from dataclasses import dataclass
-from typing import Literal
+from asap.judge.compare import compare_output
+from asap.judge.judge import Judge
+from asap.judge.limits import CALL_CPU_S, PROGRAM_CPU_S, Timing
+from asap.judge.problem import CallProblem, Outcome, Problem, StdioProblem, Verdict
+from asap.judge.sandbox import SandboxRecord
+from asap.judge.station import Stdin
 
-Outcome = Literal[
-    "passed", "wrong_answer", "runtime_error", "timed_out", "memory", "no_answer", "violation"
+__all__ = [
+    "CALL_CPU_S",
+    "PROGRAM_CPU_S",
+    "CallProblem",
+    "Judge",
+    "Outcome",
+    "Problem",
+    "SandboxRecord",
+    "Stdin",
+    "StdioProblem",
+    "Timing",
+    "Verdict",
+    "compare_output",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one solution."""
-
-    outcome: Outcome
-    test_index: int | None
-    """The failing test's number, from 0."""
-    message: str
-    """Clipped."""
-    cpu_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class CallProblem:
-    """A function to write; the checker's process runs `tests`, which calls it."""
-
-    id: str
-    preamble: str
-    """Run before the solution in the solution's process: imports, the prompt's helpers."""
-    entry_point: str
-    """`f` or `Solution().m`."""
-    tests: str
-    """Source for the checker's process; defines `check(candidate)`."""
-    cpu_limit_s: float | None = None
-    """None: the judge's default."""
-
-
-@dataclass(frozen=True, slots=True)
-class StdioProblem:
-    """A program to write; one run per test, outputs compared outside the sandbox."""
-
-    id: str
-    preamble: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    cpu_limit_s: float | None = None
-    """None: the judge's default."""
-
-
-__all__ = ["CallProblem", "Outcome", "StdioProblem", "Verdict"]
