@@ -87,6 +87,7 @@ class Zygote:
                     start_new_session=True,  # an interrupt from the keyboard is for the judge alone
                 )
             stack.callback(self._process.wait)
+            stack.callback(self._process.wait)
             stack.callback(self._process.kill)
             self.hello: dict[str, Any] = self._receive_hello()
             stack.pop_all()
