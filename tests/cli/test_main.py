@@ -46,7 +46,8 @@ def test_every_recipe_field_is_a_flag_of_the_same_words() -> None:
     helps = {p.name: getattr(p, "help", None) for p in command.params}
     for name, field in Recipe.model_fields.items():
         assert "--" + name.replace("_", "-") in flags
-        assert helps[name] == field.description
+        default = "" if field.default is None else f" Default: {field.default}."
+        assert helps[name] == f"{field.description}{default}"
 
 
 def test_no_flag_at_all_lets_every_field_be_the_recipe_s() -> None:
