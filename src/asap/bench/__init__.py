@@ -3,12 +3,12 @@
 To add a benchmark: one file with a `Benchmark`, one line in `BENCHMARKS`.
 """
 
-from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Problem, Question
+from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Question
 from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
 from asap.bench.extract import extract_code
-from asap.bench.grade import Solution, SolutionJudge, judge_canonical, judge_solutions
+from asap.bench.grade import Solution, judge_canonical, judge_solutions
 from asap.bench.loop import ends_in_loop
 from asap.bench.metrics import (
     CommonTokens,
@@ -39,10 +39,8 @@ __all__ = [
     "Graded",
     "Latency",
     "Metrics",
-    "Problem",
     "Question",
     "Solution",
-    "SolutionJudge",
     "compare_arms",
     "cut_to_budget",
     "ends_in_loop",

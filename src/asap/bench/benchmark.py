@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from asap.judge import CallProblem, StdioProblem
+from asap.judge import Problem
 
 Row = Mapping[str, Any]
 """One row of a benchmark's file, as it stands there."""
-Problem = CallProblem | StdioProblem
 Extract = Literal["answer", "paper"]
 """Where an answer is looked for: after the thinking, or, as the paper's code does, anywhere."""
 

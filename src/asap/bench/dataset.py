@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from asap.bench.benchmark import Benchmark, Problem, Question, Row
+from asap.bench.benchmark import Benchmark, Question, Row
 from asap.bench.cruxeval import CRUXEVAL
 from asap.bench.humaneval import HUMANEVAL
 from asap.bench.humaneval_plus import HUMANEVAL_PLUS
@@ -21,6 +21,7 @@ from asap.bench.leetcode_dataset import LEETCODE_DATASET
 from asap.bench.livecodebench import LIVECODEBENCH
 from asap.bench.source import DataFile, find_files, read_rows
 from asap.errors import InputError
+from asap.judge import Problem
 
 BENCHMARKS: dict[str, Benchmark] = {
     benchmark.name: benchmark

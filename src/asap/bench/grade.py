@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from asap.bench.benchmark import Problem
 from asap.bench.dataset import Dataset
 from asap.errors import InputError
-from asap.judge import Verdict
+from asap.judge import Judge, Problem, Verdict
 
 CANONICAL_CPU_S = 300.0
 """What a canonical solution may take: the slowest needs a fifth of it on an idle machine."""
@@ -30,17 +28,10 @@ class Solution:
     """None: the response holds no answer."""
 
 
-class SolutionJudge(Protocol):
-    """As much of the judge as grading needs."""
-
-    def judge(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
-        """One verdict per pair, in order."""
-
-
 def judge_solutions(
     dataset: Dataset,
     solutions: Iterable[Solution],
-    judge: SolutionJudge,
+    judge: Judge,
     cpu_limits_s: Mapping[str, float] | None = None,
 ) -> Iterator[tuple[Solution, Verdict]]:
     """Judge solutions.
@@ -78,7 +69,7 @@ def judge_solutions(
         yield asked[position], verdict
 
 
-def judge_canonical(dataset: Dataset, judge: SolutionJudge) -> dict[str, Verdict]:
+def judge_canonical(dataset: Dataset, judge: Judge) -> dict[str, Verdict]:
     """Judge the canonical solutions: the ceiling that a model can reach on this machine.
 
     Returns:

@@ -12,13 +12,13 @@ import json
 
 from pydantic import BaseModel, Json
 
-from asap.bench.benchmark import K_TOKENS, Benchmark, Problem, Question, Row
+from asap.bench.benchmark import K_TOKENS, Benchmark, Question, Row
 from asap.bench.checker_source import write_tests
 from asap.bench.checkers import check_outputs, differ, show
 from asap.bench.extract import extract_code
 from asap.bench.private_tests import Test, read_tests
 from asap.bench.prompts import ask_for_program, ask_to_fill_in
-from asap.judge import CallProblem, StdioProblem
+from asap.judge import CallProblem, Problem, StdioProblem
 
 _TEST_CPU_S = 6.0
 """Upstream's limit for one test."""

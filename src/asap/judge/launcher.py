@@ -21,9 +21,9 @@ from typing import Any
 
 from asap.errors import SandboxError
 from asap.judge.limits import Limits
+from asap.judge.zygote import KILL
 
 _START_S = 60
-_KILL = b'"kill"'
 _BOOT = """
 import sys, types
 package = types.ModuleType("asap")
@@ -132,7 +132,7 @@ class Zygote:
 
     def kill(self) -> None:
         """End the job under way, if there still is one; `wait` tells."""
-        self._control.send(_KILL)
+        self._control.send(KILL)
 
     def wait(self) -> Ended:
         """Wait for the job's end.
