@@ -320,8 +320,21 @@ class Ranking:
     mean_nll: float
 
 
-def measure_ranking(traces: Sequence[Trace], scorer: StepScorer, window: int) -> list[Ranking]:
-    """Plant, score, pool."""
+def find_window_start(token: int, n_head: int, window: int) -> int:
+    """The first token of the window that a token of a text is scored in, both counted from the head
+    (begin of text and opening tag) on: windows begin every half window, the first that holds it
+    counts.
+    """
+    beyond = max(0, token + 1 - window)
+    return n_head + -(-beyond // (window // 2)) * (window // 2)
+
+
+def measure_ranking(
+    traces: Sequence[Trace], scorer: StepScorer, n_head: int, window: int
+) -> list[Ranking]:
+    """Plant, score, pool. A repeat is within the window if the window in which it was scored holds
+    its first occurrence: a shorter distance alone does not put it there.
+    """
     rng = random.Random(0)
     planted = [plant(trace, rng) for trace in traces]
     requests = [ScoreRequest(p.trace.question, p.trace.thinking, p.trace.steps) for p in planted]
@@ -333,8 +346,9 @@ def measure_ranking(traces: Sequence[Trace], scorer: StepScorer, window: int) ->
         for copy in one.copies:
             kind = KINDS[0 if copy.place is None else 2 if copy.place else 1]
             at = score.first_token_index
-            is_near = at[copy.step_index] - at[copy.source_index] <= window
-            pools[kind, DISTANCES[0 if is_near else 1]].append(values[copy.step_index])
+            start = find_window_start(at[copy.step_index], n_head, window)
+            is_within = at[copy.source_index] >= start
+            pools[kind, DISTANCES[0 if is_within else 1]].append(values[copy.step_index])
     unique = pools.pop(("unique", ""))
     rankings = [Ranking("unique steps", "", len(unique), 0.5, 0.5)]
     for distance, kind in product(DISTANCES, KINDS):
@@ -370,7 +384,7 @@ def write_tables(bits: Sequence[Bits], rankings: Sequence[Ranking], window: int)
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r.kind} | {r.distance} {window:,} tokens | {r.repeats:,} "
+        f"| {r.kind} | {r.distance} the window of {window:,} tokens | {r.repeats:,} "
         f"| {r.surprisal:.3f} | {r.mean_nll:.3f} |"
         for r in rankings[1:]
     ]
@@ -378,17 +392,22 @@ def write_tables(bits: Sequence[Bits], rankings: Sequence[Ranking], window: int)
 
 
 def read_training(model: Path) -> dict[str, Any]:
-    """Facts of the training run, from its log."""
+    """Facts of the training, from its log; where it went on from another model, that one's log is
+    the log's first part.
+    """
     path = model / "training-log.jsonl"
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    last = [entry for entry in entries if "dev_bits_per_character" in entry][-1]
-    seen = max(entry.get("tokens", 0) for entry in entries)
+    parts: list[list[dict[str, Any]]] = []
+    for entry in entries:
+        if "parameters" in entry:
+            parts.append([])
+        parts[-1].append(entry)
     return {
         "parameters": entries[0]["parameters"],
-        "minutes": float(entries[0]["settings"]["minutes"]),
-        "steps": last["step"],
-        "tokens": seen,
-        "dev_bits_per_character": last["dev_bits_per_character"],
+        "minutes": sum(float(part[0]["settings"]["minutes"]) for part in parts),
+        "steps": sum(part[-1]["step"] for part in parts),
+        "tokens": sum(max(entry.get("tokens", 0) for entry in part) for part in parts),
+        "dev_bits_per_character": entries[-1]["dev_bits_per_character"],
     }
 
 
@@ -433,7 +452,8 @@ def main() -> None:
         for source in train_builtin.SOURCES
         for document in train_builtin.read_documents(args.data, source, "train")[: args.train_limit]
     ]
-    five_gram = KneserNey(Tokenizer.from_file(str(args.model / "tokenizer.json")), documents)
+    tokenizer = Tokenizer.from_file(str(args.model / "tokenizer.json"))
+    five_gram = KneserNey(tokenizer, documents)
     del documents
     note("5-gram model trained")
     scorer = load_scorer(str(args.model))
@@ -445,7 +465,7 @@ def main() -> None:
         note(f"bits per character of {source}")
     del five_gram
     traces = read_test(args.data, "codeforces", args.limit or PLANTED_TRACES)
-    rankings = measure_ranking(traces, scorer, window)
+    rankings = measure_ranking(traces, scorer, len(tokenizer.encode(OPENING).ids), window)
     note(f"repeats planted in {len(traces)} traces and ranked")
 
     tables = write_tables(bits, rankings, window)

@@ -11,6 +11,8 @@ file. Only train splits are read; the dev split gives the validation figure in t
 `tools/evaluate_builtin.py` writes the model card's tables.
 
     python tools/train_builtin.py --data "$ASAP_REAL_DATA" --output MODEL_FOLDER --minutes 100
+
+With `--start-from` a trained model goes on: its tokenizer stays, and so does its shape.
 """
 
 from __future__ import annotations
@@ -44,8 +46,6 @@ SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-COPY_SHARE = 0.10  # of the windows get planted copies: the model learns early to foresee repeats
-LONG_CONTEXT_FROM = 0.78  # share of the time after which windows grow from SHORT to LONG tokens
 DECAY_FROM = 0.60  # share of the time after which the learning rate falls linearly to zero
 SHORT, LONG = 1024, 4096
 LAYER_TYPES = {"c": "conv", "a": "full_attention"}
@@ -106,24 +106,28 @@ def encode(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> Ids:
 
 
 def plant_copies(window: Ids, rng: random.Random) -> Ids:
-    """Overwrite up to four stretches of the window with copies of earlier ones, from any token."""
+    """Overwrite stretches of the window, one to four for each `SHORT` tokens, with copies of
+    earlier ones, from any token.
+    """
     window = window.copy()
-    for _ in range(rng.randint(1, 4)):
-        length = int(math.exp(rng.uniform(math.log(8), math.log(len(window) // 4))))
+    for _ in range(rng.randint(1, 4) * (len(window) // SHORT)):
+        length = int(math.exp(rng.uniform(math.log(8), math.log(SHORT // 4))))
         source = rng.randint(0, len(window) - 2 * length)
         target = rng.randint(source + length, len(window) - length)
         window[target : target + length] = window[source : source + length]
     return window
 
 
-def windows(streams: dict[str, Ids], length: int, rng: random.Random) -> Iterator[Ids]:
+def windows(
+    streams: dict[str, Ids], length: int, copy_share: float, rng: random.Random
+) -> Iterator[Ids]:
     """Endless windows of `length` + 1 ids, drawn from the sources in their shares."""
     names = list(streams)
     while True:
         stream = streams[rng.choices(names, [SOURCES[name] for name in names])[0]]
         start = rng.randrange(len(stream) - length - 1)
         window = stream[start : start + length + 1]
-        yield plant_copies(window, rng) if rng.random() < COPY_SHARE else window
+        yield plant_copies(window, rng) if rng.random() < copy_share else window
 
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -153,7 +157,15 @@ def bits_per_character(
 
 
 def make_model(args: argparse.Namespace) -> Lfm2ForCausalLM:
-    """An LFM2 of the size asked for, with random weights and tied embeddings."""
+    """An LFM2 of the size asked for, with random weights and tied embeddings; or the one to start
+    from.
+    """
+    rope_parameters = {"rope_type": "default", "rope_theta": args.rope_theta}
+    if args.start_from:
+        trained: Lfm2ForCausalLM = Lfm2ForCausalLM.from_pretrained(
+            args.start_from, rope_parameters=rope_parameters, dtype=torch.float32
+        )
+        return torch.nn.Module.to(trained, args.device)
     layer_types = [LAYER_TYPES[letter] for letter in args.layers]
     config = Lfm2Config(
         vocab_size=args.vocab_size,
@@ -167,7 +179,7 @@ def make_model(args: argparse.Namespace) -> Lfm2ForCausalLM:
         intermediate_size=args.hidden_size * 8 // 3 // 32 * 32,
         block_auto_adjust_ff_dim=False,
         max_position_embeddings=LONG,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        rope_parameters=rope_parameters,
         tie_word_embeddings=True,
         bos_token_id=0,
         eos_token_id=0,
@@ -215,11 +227,11 @@ def train(
         return functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
 
     compiled = torch.compile(loss_of, dynamic=False)
-    batches = {length: windows(streams, length, rng) for length in (SHORT, LONG)}
+    batches = {length: windows(streams, length, args.copy_share, rng) for length in (SHORT, LONG)}
     step = tokens = 0
     recent = last_checkpoint = 0.0
     while (progress := log.seconds / (60 * args.minutes)) < 1.0:
-        length = LONG if progress >= LONG_CONTEXT_FROM else SHORT
+        length = LONG if progress >= args.long_context_from else SHORT
         n_windows = max(1, args.batch_tokens // length)
         batch = np.stack([next(batches[length]) for _ in range(n_windows)]).astype(np.int64)
         loss = compiled(torch.from_numpy(batch).to(args.device))
@@ -254,7 +266,26 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with the sources")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--start-from", type=Path, help="a model of this script, to go on with")
     parser.add_argument("--minutes", type=float, default=100.0)
+    parser.add_argument(
+        "--long-context-from",
+        type=float,
+        default=0.5,
+        help=f"share of the time after which windows grow from {SHORT} to {LONG} tokens",
+    )
+    parser.add_argument(
+        "--copy-share",
+        type=float,
+        default=0.2,
+        help="of the windows get planted copies: the model learns early to foresee repeats",
+    )
+    parser.add_argument(
+        "--rope-theta",
+        type=float,
+        default=1e6,
+        help="at 1e4 few of a head's dimensions still compare words, not places, 1,000 tokens off",
+    )
     parser.add_argument("--hidden-size", type=int, default=320)
     parser.add_argument("--layers", default="cacac", help="c: convolution, a: attention")
     parser.add_argument("--kernel-size", type=int, default=4, help="of the convolutions")
@@ -276,7 +307,10 @@ def main() -> None:
     rng = random.Random(args.seed)
     documents = {source: read_documents(args.data, source, "train") for source in SOURCES}
     pool = [document for texts in documents.values() for document in texts]
-    tokenizer = train_tokenizer(rng.sample(pool, min(1500, len(pool))), args.vocab_size)
+    if args.start_from:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(args.start_from)
+    else:
+        tokenizer = train_tokenizer(rng.sample(pool, min(1500, len(pool))), args.vocab_size)
     streams = {}
     for source, texts in documents.items():
         rng.shuffle(texts)

@@ -5,7 +5,7 @@ and by `script` (a function of the request's body and of how often this same bod
 a script may return plain text for a plain reply. Without either the server echoes the last message.
 
 Actions are made by the server's methods, so a test needs the fixture `fault_server` and no import:
-`reply`, `status`, `body`, `drop`, `drop_midway`, `stall`, `trickle`, `refuse_key`.
+`reply`, `stream`, `status`, `body`, `drop`, `drop_midway`, `stall`, `trickle`, `refuse_key`.
 Bodies are counted in `counts` by `digest`, so that a test can prove that nothing was asked twice.
 """
 
@@ -116,6 +116,27 @@ class FaultServer:
                 "total_tokens": prompt_tokens + completion_tokens,
             }
         return Action(content=json.dumps(completion).encode(), wait_for=wait_for)
+
+    def stream(
+        self,
+        pieces: list[dict[str, Any]],
+        *,
+        finish_reason: str | None = "stop",
+        usage: tuple[int, int] | None = (10, 5),
+        tail: bytes = b"data: [DONE]\n\n",
+    ) -> Action:
+        """A stream of choices: `{"text": …, "token_ids": …}`, or `{"delta": …}` of a chat; the last
+        one has the finish reason, and the usage comes after it.
+        """
+        choices = [{"index": 0, "finish_reason": None} | piece for piece in pieces]
+        choices[-1]["finish_reason"] = finish_reason
+        chunks: list[dict[str, Any]] = [{"choices": [choice]} for choice in choices]
+        if usage is not None:
+            counts = {"prompt_tokens": usage[0], "completion_tokens": usage[1]}
+            chunks.append({"choices": [], "usage": counts})
+        head = {"id": "cmpl-1", "object": "text_completion", "created": 0, "model": "served"}
+        lines = [b"data: " + json.dumps(head | chunk).encode() + b"\n\n" for chunk in chunks]
+        return self.body(b"".join(lines) + tail, content_type="text/event-stream")
 
     def status(
         self,

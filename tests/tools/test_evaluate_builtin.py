@@ -17,6 +17,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from asap.surprisal import FakeScorer
+from asap.surprisal.window import cut_windows
 from asap.trace import Trace, classify_paragraph, parse_trace, segment_trace
 
 ROOT = Path(__file__).parents[2]
@@ -118,11 +119,21 @@ def test_a_scorer_that_knows_repeats_from_news_gets_full_marks() -> None:
         planted = tool.plant(trace, rng)
         sources |= {planted.trace.text(copy.source_index) for copy in planted.copies}
     knowing = FakeScorer(lambda text: 1.0 if text in sources else 2.0)
-    rankings = tool.measure_ranking(traces, knowing, window=10**6)
+    rankings = tool.measure_ranking(traces, knowing, n_head=1, window=10**6)
     near = [r for r in rankings if r.distance == "within"]
     assert [r.kind for r in near] == list(tool.KINDS)
     assert all(r.repeats > 0 and r.surprisal == 1.0 for r in near)
     assert all(r.repeats == 0 for r in rankings if r.distance == "beyond")
+
+
+def test_a_window_begins_where_the_scorer_lets_it_begin() -> None:
+    """A head of 2, windows of 10: bodies [0, 8), [5, 13), [10, 18). So tokens up to 9 see all,
+    those up to 14 what begins at body token 5, and so on.
+    """
+    starts = [tool.find_window_start(token, 2, 10) for token in range(2, 20)]
+    assert starts == [2] * 8 + [7] * 5 + [12] * 5
+    bodies = [(window.start, window.fresh, window.stop) for window in cut_windows(2, 18, 10)]
+    assert bodies == [(0, 0, 8), (5, 8, 13), (10, 13, 18)]
 
 
 def make_words() -> Tokenizer:
@@ -168,6 +179,9 @@ def test_the_card_takes_tables_between_its_marks(tmp_path: Path) -> None:
         {"parameters": 7, "settings": {"minutes": "2.0"}},
         {"step": 20, "tokens": 1000},
         {"step": 30, "dev_bits_per_character": 1.5},
+        {"parameters": 7, "settings": {"minutes": "1.0", "start_from": "the first"}},
+        {"step": 10, "tokens": 500},
+        {"step": 12, "dev_bits_per_character": 1.25},
     ]
     (tmp_path / "training-log.jsonl").write_text("\n".join(map(json.dumps, log)), encoding="utf-8")
     bits = [tool.Bits("codeforces", 3, 1000, 1.1, 1.5, 1.6, 2.0)]
@@ -177,8 +191,10 @@ def test_the_card_takes_tables_between_its_marks(tmp_path: Path) -> None:
     ]
     tool.write_card(tmp_path, tool.write_tables(bits, rankings, 4096), tool.read_training(tmp_path))
     text = card.read_text(encoding="utf-8")
-    assert text.startswith("before\n<!-- tables -->\nTraining: 7 parameters, 2 minutes, 30 steps")
+    assert text.startswith(
+        "before\n<!-- tables -->\nTraining: 7 parameters, 3 minutes, 42 steps, 1,500"
+    )
     assert "| codeforces | 3 | 1,000 | **1.100** | 1.500 | 1.600 | 2.000 |" in text
-    assert "| lone step | within 4,096 tokens | 9 | 0.250 | 0.750 |" in text
+    assert "| lone step | within the window of 4,096 tokens | 9 | 0.250 | 0.750 |" in text
     assert "old" not in text
     assert text.endswith("<!-- /tables -->\nafter\n")

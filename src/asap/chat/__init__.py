@@ -1,20 +1,32 @@
-"""Asking an LLM: the seam, an OpenAI-compatible client with limits and a cache, and fakes."""
+"""Asking an LLM: the seam, OpenAI-compatible clients with limits, a cache, and fakes."""
 
 from asap.chat.cache import ReplyCache
 from asap.chat.client import Chat, ChatRequest, Message, Reply, Usage
+from asap.chat.completions import (
+    CompletionReply,
+    CompletionRequest,
+    Completions,
+    OpenAICompletions,
+)
 from asap.chat.limits import ChatLimits
 from asap.chat.openai_chat import OpenAIChat
 from asap.chat.scripted import ReplayChat, ScriptedChat
+from asap.chat.transport import Waiting
 
 __all__ = [
     "Chat",
     "ChatLimits",
     "ChatRequest",
+    "CompletionReply",
+    "CompletionRequest",
+    "Completions",
     "Message",
     "OpenAIChat",
+    "OpenAICompletions",
     "ReplayChat",
     "Reply",
     "ReplyCache",
     "ScriptedChat",
     "Usage",
+    "Waiting",
 ]
