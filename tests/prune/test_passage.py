@@ -119,6 +119,13 @@ def test_a_long_example_is_cut_into_passages_but_its_header_governs_all() -> Non
     assert all(passage.header is None for passage in passages[1:])
 
 
+def test_fenced_blocks_that_follow_one_another_are_passages_of_their_own() -> None:
+    first, second = "```python\nx = 1\n```", "```python\nx = 2\n```"
+    trace = _trace("In code:", first, second, "count = 0", "The plan holds.")
+    assert governed_by_header(trace) == {0: (1,)}
+    assert find_passages(trace)[:2] == (Passage(0, range(1, 2)), Passage(None, range(2, 4)))
+
+
 _LINES = st.sampled_from(
     [
         "First example:",

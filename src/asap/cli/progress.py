@@ -1,5 +1,5 @@
-"""The progress bar of a run: rows, tokens in and out, LLM tokens, time left. Only on a terminal,
-only on stderr.
+"""Progress bars: of a run (rows, tokens in and out, LLM tokens, time left) and of an evaluation.
+Only on a terminal, only on stderr.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from types import TracebackType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -76,6 +77,55 @@ class RunBar:
         if chat is not None:
             text += f" · LLM {_short(chat.usage.total_tokens)} tokens"
         self._bar.update(self._task, advance=step.n_rows, tokens=text)
+
+
+class EvalBar:
+    """One bar for each thing that an evaluation does; a no-op where stderr is no terminal.
+
+    Args:
+        is_quiet: never show it, and say nothing.
+    """
+
+    def __init__(self, is_quiet: bool = False) -> None:
+        self._console = Terminal(stderr=True)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("· left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=is_quiet or not self._console.is_terminal,
+        )
+        self._is_quiet = is_quiet
+        self._tasks: dict[tuple[str, int], TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> EvalBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, *lines: str) -> None:
+        """Print lines on stderr, above the bars where there are some."""
+        if not self._is_quiet:
+            self._console.say(*lines)
+
+    def advance(self, stage: str, benchmark: str, n_done: int, n_all: int) -> None:
+        """Say how far one thing has come."""
+        with self._lock:
+            key = (f"{stage} {benchmark}", n_all)
+            if key not in self._tasks:
+                self._tasks[key] = self._bar.add_task(key[0], total=n_all)
+        self._bar.update(self._tasks[key], completed=n_done)
 
 
 def _short(count: int) -> str:

@@ -16,10 +16,13 @@ from typing import Literal
 
 from asap.trace import Trace, classify_line
 
-StepKind = Literal["header", "inner", "code", "item", "value", "prose"]
-"""`inner`: a header in lower case, a line of pseudo-code. `value`: a line of a worked example."""
-_LINES = frozenset(("inner", "code", "value"))
-_LIST = frozenset(("item", "code"))
+StepKind = Literal["header", "inner", "code", "fence", "item", "value", "prose"]
+"""`inner`: a header in lower case, a line of pseudo-code. `fence`: a fenced block. `value`: a line
+of a worked example.
+"""
+_LINES = frozenset(("inner", "code", "fence", "value"))
+_LIST = frozenset(("item", "code", "fence"))
+_CODE = ("code", "fence")
 
 _MAX_HEADER_CHARACTERS = 120
 _MAX_HEADER_WORDS = 16
@@ -128,13 +131,20 @@ def classify_steps(trace: Trace) -> list[StepKind]:
 
 def is_inside_code(kinds: Sequence[StepKind], seam: int) -> bool:
     """Whether a cut right before this step would part lines of one program."""
-    return kinds[seam] == "code" and kinds[seam - 1] in ("code", "header", "inner")
+    if _are_two_blocks(kinds, seam):
+        return False
+    return kinds[seam] in _CODE and kinds[seam - 1] in ("header", "inner", *_CODE)
+
+
+def _are_two_blocks(kinds: Sequence[StepKind], seam: int) -> bool:
+    """Whether one fenced block ends here and another begins: two drafts, not one program."""
+    return kinds[seam] == "fence" and kinds[seam - 1] == "fence"
 
 
 def _classify_step(text: str) -> StepKind:
     stripped = text.strip()
     if stripped.startswith(("```", "~~~")):
-        return "code"
+        return "fence"
     if "\n" not in stripped:
         if _ITEM.match(text) and not stripped.endswith(":"):
             return "item"
@@ -225,7 +235,7 @@ def _run_end(kinds: list[StepKind], start: int) -> int:
     """Where the run of list items, or of worked values and lines of code, that begins here ends."""
     run = _LIST if kinds[start] == "item" else _LINES
     end = start + 1
-    while end < len(kinds) and kinds[end] in run:
+    while end < len(kinds) and kinds[end] in run and not _are_two_blocks(kinds, end):
         end += 1
     return end
 
