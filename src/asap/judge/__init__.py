@@ -6,7 +6,7 @@ Landlock, seccomp and limits; a verdict is passed on evidence alone. Linux only.
 
 from asap.judge.compare import compare_output
 from asap.judge.judge import Judge
-from asap.judge.limits import CALL_CPU_S, PROGRAM_CPU_S, Timing
+from asap.judge.limits import CALL_CPU_S, PROGRAM_CPU_S, Timing, find_cpu_limit
 from asap.judge.problem import CallProblem, Outcome, Problem, StdioProblem, Verdict
 from asap.judge.sandbox import SandboxRecord
 from asap.judge.station import Stdin
@@ -24,4 +24,5 @@ __all__ = [
     "Timing",
     "Verdict",
     "compare_output",
+    "find_cpu_limit",
 ]
