@@ -131,6 +131,20 @@ def test_functional_comparison_is_upstreams(open_rows, verdict_of, expected, ret
     assert verdict_of(dataset, method(f"return {returned}")).outcome == outcome
 
 
+def test_each_functional_test_has_upstreams_six_seconds(open_rows):
+    (problem,) = open_rows("livecodebench:v1", [method_row(*PAIRS)]).problems()
+    # Three tests, and what the solution runs before them.
+    assert (problem.call_limit_s, problem.cpu_limit_s) == (6.0, 24.0)
+    (problem,) = open_rows("livecodebench:v1", [method_row(PAIRS[0] * 100, [])]).problems()
+    assert (problem.call_limit_s, problem.cpu_limit_s) == (6.0, 300.0)
+
+
+def test_a_wrong_output_is_told_in_its_own_words(open_rows, verdict_of):
+    dataset = open_rows("livecodebench:v1", [method_row(*PAIRS)])
+    verdict = verdict_of(dataset, method("return [a, a]"))
+    assert (verdict.test_index, verdict.message) == (0, "input 0: [1, 1] instead of [1, 2]")
+
+
 def test_the_preamble_hides_names_as_upstreams_does(open_rows):
     """`operator.pow`, `io.open` and `math.pow` are imported, then `builtins` restores its own."""
     (problem,) = open_rows("livecodebench:v1", [program_row()]).problems()

@@ -15,7 +15,7 @@ from asap.cli.main import app
 from asap.run import Recipe
 
 Asap = Callable[..., subprocess.CompletedProcess[str]]
-VERBS = ("prune", "score", "show", "doctor")
+VERBS = ("prune", "score", "show", "judge", "doctor")
 
 
 def test_the_installed_command_is_this_one(environment: dict[str, str]) -> None:
@@ -90,6 +90,7 @@ def test_doctor_says_what_is_there_and_what_to_do(asap: Asap) -> None:
         "device",
         "built-in model",
         "reply cache",
+        "sandbox",
     ):
         assert check in done.stdout
     assert "export ASAP_API_KEY" in done.stdout

@@ -229,6 +229,83 @@ def test_cpu_time_counts_and_sleep_does_not(judge_one: JudgeOne) -> None:
     assert verdict.cpu_s < 0.4
 
 
+BURN = """
+import os, threading, time
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+"""
+IDENTITY = "def check(candidate):\n    for n in range(8):\n        assert candidate(n) == n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "test_index"),
+    [
+        # 0.8 s altogether, none of them too long.
+        ("def f(n): return burn(0.1) or n", "passed", None),
+        ("def f(n): return burn(0.6 if n == 5 else 0) or n", "timed_out", 5),
+        ("def f(n): return burn(0.6 if n == 7 else 0) or n", "timed_out", 7),
+        ("def f(n): return burn(99 if n == 2 else 0) or n", "timed_out", 2),
+        ("burn(0.6)\ndef f(n): return n", "timed_out", None),
+        # Time spent behind the tests' back is that of the next answer.
+        (
+            "thread = threading.Thread(target=burn, args=(9,), daemon=True)\n"
+            "def f(n):\n    if n == 3: thread.start()\n    if n == 4: thread.join()\n    return n",
+            "timed_out",
+            4,
+        ),
+    ],
+)
+def test_each_call_has_its_limit(
+    body: str, outcome: str, test_index: int | None, judge_one: JudgeOne
+) -> None:
+    problem = CallProblem("limited", BURN, "f", IDENTITY, call_limit_s=0.4)
+    verdict = judge_one(problem, body)
+    assert verdict.outcome == outcome, verdict
+    if outcome == "timed_out":
+        assert verdict.message == "more than 0.4 s of CPU time for one call"
+    assert verdict.test_index == test_index
+
+
+def test_all_calls_together_have_theirs_as_well(judge_one: JudgeOne) -> None:
+    problem = CallProblem("limited", BURN, "f", IDENTITY, cpu_limit_s=0.5, call_limit_s=0.4)
+    verdict = judge_one(problem, "def f(n): return burn(0.1) or n")
+    assert (verdict.outcome, verdict.message) == ("timed_out", "more than 0.5 s of CPU time")
+
+
+@pytest.mark.parametrize("caught", ["Exception", "BaseException"])
+@pytest.mark.parametrize(
+    "late",
+    [
+        "burn(0.6)",
+        # Notes of its own, to whoever reads them.
+        "[os.write(fd, b'?') for fd in range(64) if fd != 4 and can_write(fd)]; burn(0.6)",
+        "burn(0.6); os.write(4, b'\\x0b\\0\\0\\0[\"value\",7]'); os._exit(0)",
+    ],
+)
+def test_no_late_answer_passes(late: str, caught: str, judge_one: JudgeOne) -> None:
+    tests = f"def check(candidate):\n    try: candidate(7)\n    except {caught}: pass\n"
+    problem = CallProblem("limited", BURN, "f", tests, call_limit_s=0.3)
+    helper = """
+def can_write(fd):
+    try: return os.write(fd, b'') == 0
+    except OSError: return False
+"""
+    verdict = judge_one(problem, f"{helper}def f(n):\n    {late}\n    return n")
+    assert verdict.outcome != "passed", verdict
+
+
+def test_a_call_may_sleep_within_its_limit(judge_one: JudgeOne) -> None:
+    problem = CallProblem("limited", BURN, "f", IDENTITY, call_limit_s=0.3)
+    verdict = judge_one(problem, "def f(n): return time.sleep(0.6 if n == 2 else 0) or n")
+    assert verdict.outcome == "passed", verdict
+
+
+def test_an_assertion_s_own_words_are_the_message(judge_one: JudgeOne) -> None:
+    verdict = judge_one(CallProblem("double", "", "f", DOUBLE), "def f(x): return 2")
+    assert verdict.message == "four"
+
+
 def test_under_paper_timing_sleep_counts() -> None:
     solution = "import time\ndef f(x):\n    time.sleep({})\n    return 2 * x"
     problem = CallProblem("double", "", "f", DOUBLE)

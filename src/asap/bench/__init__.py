@@ -8,7 +8,13 @@ from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
 from asap.bench.extract import extract_code
-from asap.bench.grade import Solution, judge_canonical, judge_solutions
+from asap.bench.grade import (
+    Solution,
+    check_solutions,
+    judge_canonical,
+    judge_solutions,
+    scale_limits,
+)
 from asap.bench.loop import ends_in_loop
 from asap.bench.metrics import (
     CommonTokens,
@@ -18,10 +24,12 @@ from asap.bench.metrics import (
     measure,
     measure_common_tokens,
     measure_latency,
+    measure_pass_at_1,
     pass_at_k,
 )
 from asap.bench.private_tests import read_tests
 from asap.bench.prompts import PROMPTS_VERSION
+from asap.bench.solutions import read_solutions
 from asap.bench.source import DataFile
 
 __all__ = [
@@ -41,6 +49,7 @@ __all__ = [
     "Metrics",
     "Question",
     "Solution",
+    "check_solutions",
     "compare_arms",
     "cut_to_budget",
     "ends_in_loop",
@@ -50,7 +59,10 @@ __all__ = [
     "measure",
     "measure_common_tokens",
     "measure_latency",
+    "measure_pass_at_1",
     "open_benchmark",
     "pass_at_k",
+    "read_solutions",
     "read_tests",
+    "scale_limits",
 ]

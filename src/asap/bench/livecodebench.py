@@ -22,6 +22,8 @@ from asap.judge import CallProblem, Problem, StdioProblem
 
 _TEST_CPU_S = 6.0
 """Upstream's limit for one test."""
+_CALLS_CPU_S = 300.0
+"""For all functional tests of a problem, which upstream bounds by their number alone."""
 _MODULES = (
     "string",
     "re",
@@ -133,10 +135,14 @@ def _build_call(id: str, name: str, tests: list[Test]) -> CallProblem:
         raise ValueError(f"{id}: {name!r} is no name of a function")
     data = repr(json.dumps([(test.input, test.output) for test in tests]))
     source = write_tests([check_outputs, differ, show], data)
-    # The judge limits all calls together: a solution slow on one test alone is judged more kindly
-    # than upstream, which stops each test after its six seconds.
-    limit_s = _TEST_CPU_S * len(tests)
-    return CallProblem(id, PREAMBLE + _STAND_IN, f"Solution().{name}", source, limit_s)
+    return CallProblem(
+        id,
+        PREAMBLE + _STAND_IN,
+        f"Solution().{name}",
+        source,
+        cpu_limit_s=min(_TEST_CPU_S * (len(tests) + 1), _CALLS_CPU_S),
+        call_limit_s=_TEST_CPU_S,
+    )
 
 
 LIVECODEBENCH = Benchmark(

@@ -100,7 +100,7 @@ def measure(graded: Sequence[Graded], ks: Sequence[int] = ()) -> Metrics:
     return Metrics(
         n_problems=len(problems),
         n_samples=len(graded),
-        pass_at_1=_measure_pass(problems),
+        pass_at_1=measure_pass_at_1([[e.is_passed for e in samples] for samples in problems]),
         pass_at_k={k: fmean(_pass_at_k(samples, k) for samples in problems) for k in ks},
         tokens=paired_bootstrap([_mean_tokens(samples) for samples in problems]),
         truncation_rate=1 - len(finished) / len(graded),
@@ -109,6 +109,21 @@ def measure(graded: Sequence[Graded], ks: Sequence[int] = ()) -> Metrics:
         accuracy_of_finished=fmean(each.is_passed for each in finished) if finished else None,
         outcomes=Counter(each.verdict.outcome for each in graded),
     )
+
+
+def measure_pass_at_1(problems: Sequence[Sequence[bool]]) -> Interval:
+    """The share of samples passed, averaged over problems.
+
+    Args:
+        problems: for each, whether its samples passed.
+
+    Returns:
+        Wilson's interval for one sample per problem; for more, bootstrapped over problems.
+    """
+    shares = [fmean(samples) for samples in problems]
+    if all(len(samples) == 1 for samples in problems):
+        return wilson_interval(int(sum(shares)), len(shares))
+    return paired_bootstrap(shares)
 
 
 def pass_at_k(n: int, n_passed: int, k: int) -> float:
@@ -165,13 +180,6 @@ def group_by_problem(graded: Iterable[Graded]) -> list[list[Graded]]:
     for each in graded:
         problems[each.completion.id].append(each)
     return list(problems.values())
-
-
-def _measure_pass(problems: Sequence[Sequence[Graded]]) -> Interval:
-    shares = [fmean(each.is_passed for each in samples) for samples in problems]
-    if all(len(samples) == 1 for samples in problems):
-        return wilson_interval(int(sum(shares)), len(shares))
-    return paired_bootstrap(shares)
 
 
 def _pass_at_k(samples: Sequence[Graded], k: int) -> float:

@@ -1,11 +1,11 @@
-"""A benchmark's files, local or from the Hub, and their rows: JSON lines (or gzip of it), Parquet.
+"""A benchmark's files, local or from the Hub, and their rows: Parquet, or JSON lines (plain, gzip,
+zstd).
 
 No loading script is ever run. What was read goes into the result: name, sha256, Hub revision.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from asap.bench.benchmark import Benchmark, Row
+from asap.corpus import guard_reading, open_bytes
 from asap.errors import InputError, MissingExtraError
 
-_GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 
 
@@ -136,20 +136,14 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     Raises:
         InputError: the file is damaged, or a line is no JSON object.
     """
-    import pyarrow as pa
-
-    try:
+    with guard_reading(path):
         with open(path, "rb") as stream:
-            magic = stream.read(4)
-        yield from _read_parquet(path) if magic == _PARQUET else _read_lines(path, magic)
-    except (OSError, EOFError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InputError(f"{path} cannot be read: {reason}; is the file complete?") from error
+            is_parquet = stream.read(4) == _PARQUET
+        yield from _read_parquet(path) if is_parquet else _read_lines(path)
 
 
-def _read_lines(path: Path, magic: bytes) -> Iterator[tuple[str, Row]]:
-    open_file = gzip.open if magic.startswith(_GZIP) else open
-    with open_file(path, "rb") as stream:
+def _read_lines(path: Path) -> Iterator[tuple[str, Row]]:
+    with open_bytes(path) as (stream, _):
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue

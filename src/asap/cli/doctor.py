@@ -15,6 +15,7 @@ from rich.text import Text
 
 from asap.cli.terminal import Terminal
 from asap.errors import AsapError
+from asap.judge import Judge
 from asap.run import cache_folder
 from asap.surprisal import ScoreRequest, load_scorer
 from asap.trace import segment_thinking
@@ -47,6 +48,15 @@ def doctor() -> None:
     table.add_row(
         "reply cache",
         *_check(_write_to_cache, "set ASAP_CACHE to a writable folder on a local disk"),
+    )
+    table.add_row(
+        "sandbox",
+        *map(
+            Text,
+            _check(
+                _enter_judge, "needed by asap judge only; --i-understand-unsafe goes on without"
+            ),
+        ),
     )
     table.add_row("API key", *_key())
     Terminal().print(table)
@@ -99,6 +109,11 @@ def _write_to_cache() -> str:
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.close()
     return f"{folder} (SQLite {sqlite3.sqlite_version}, {mode})"
+
+
+def _enter_judge() -> str:
+    with Judge() as judge:
+        return f"{judge.sandbox.kind}, Landlock ABI {judge.sandbox.landlock_abi}"
 
 
 def _key() -> tuple[str, str, str]:

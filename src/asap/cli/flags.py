@@ -1,5 +1,5 @@
-"""Flags that several verbs share: the input's columns, and one flag per recipe field, made from the
-recipe itself.
+"""Flags that several verbs share: the input's columns, a benchmark's local files, and one flag per
+recipe field, made from the recipe itself.
 """
 
 from __future__ import annotations
@@ -7,11 +7,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic.fields import FieldInfo
 
+from asap.bench import BENCHMARKS
+from asap.errors import InputError
 from asap.run import Recipe
 
 Inputs = Annotated[
@@ -41,6 +44,33 @@ QuestionTemplate = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where the scorer runs: auto, cpu, cuda, cuda:1, mps.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="NAME=PATH",
+        help="A benchmark's local file or folder, in place of the Hub; may come several times.",
+    ),
+]
+
+
+def parse_data(values: list[str] | None) -> dict[str, Path]:
+    """Paths by the benchmark's name (without a part), from what `--data` was given.
+
+    Raises:
+        InputError: a value is not `NAME=PATH`, names no benchmark, or one for the second time.
+    """
+    paths: dict[str, Path] = {}
+    for value in values or ():
+        name, _, path = value.partition("=")
+        if not path or name not in BENCHMARKS:
+            raise InputError(
+                f"--data {value}: write NAME=PATH, where NAME is one of {', '.join(BENCHMARKS)}"
+            )
+        if name in paths:
+            raise InputError(f"--data names {name} twice")
+        paths[name] = Path(path)
+    return paths
 
 
 def with_recipe_flags(

@@ -29,15 +29,22 @@ class RunBar:
         total: rows to come, where that is known.
         is_quiet: never show it, and say nothing.
         verb: what is being done.
+        unit: what is counted.
     """
 
-    def __init__(self, total: int | None, is_quiet: bool = False, verb: str = "pruning") -> None:
+    def __init__(
+        self,
+        total: int | None,
+        is_quiet: bool = False,
+        verb: str = "pruning",
+        unit: str = "rows",
+    ) -> None:
         self._console = Terminal(stderr=True)
         self._bar = Bar(
             TextColumn(verb),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("rows{task.fields[tokens]}"),
+            TextColumn(unit + "{task.fields[tokens]}"),
             TimeElapsedColumn(),
             TextColumn("· left"),
             TimeRemainingColumn(),

@@ -15,8 +15,10 @@ from asap.judge.codec import BadFrame, Codec
 from asap.judge.frame import PeerLost, PeerSilent, read_frame, write_frame
 from asap.judge.problem import clip
 
-ANSWERS, CALLS, VERDICT = 3, 4, 5
-"""Descriptors: the solution's answers, the calls to it, and the judge, whom nobody else reaches."""
+ANSWERS, CALLS, VERDICT, NOTES = 3, 4, 5, 6
+"""Descriptors: the solution's answers, the calls to it, and the judge, whom nobody else reaches;
+where each call has a limit, the zygote that watches the solution's time.
+"""
 
 ENDED = "the process ended during the tests"
 """What the checker says of a process that is gone; the judge knows how it went."""
@@ -38,11 +40,15 @@ class Candidate:
     Args:
         codec: knows the tests' name space.
         wait_s: wall seconds for all answers together.
+        answer_wait_s: wall seconds for each of them.
+        is_noted: the zygote is told of every answer.
     """
 
-    def __init__(self, codec: Codec, wait_s: float) -> None:
+    def __init__(self, codec: Codec, wait_s: float, answer_wait_s: float, is_noted: bool) -> None:
         self._codec = codec
         self._wait_s = wait_s
+        self._answer_wait_s = answer_wait_s
+        self._is_noted = is_noted
         self._is_ready = False
         self.n_calls = 0
         self.failure: Exception | None = None
@@ -100,7 +106,10 @@ class Candidate:
     def _receive(self) -> tuple[str, Any]:
         start_s = time.monotonic()
         try:
-            report = self._codec.loads(read_frame(ANSWERS, self._wait_s))
+            frame = read_frame(ANSWERS, min(self._wait_s, self._answer_wait_s))
+            if self._is_noted:
+                _note_answer()
+            report = self._codec.loads(frame)
             if type(report) is not list or len(report) != 2:
                 raise BadFrame("no pair")
             kind, body = report
@@ -124,13 +133,27 @@ class Candidate:
         raise self.lost from None
 
 
+def _note_answer() -> None:
+    """Let the zygote read the solution's clock while the solution has nothing to do.
+
+    Raises:
+        PeerLost: the process has ended, perhaps because the call took too long.
+    """
+    try:
+        if os.write(NOTES, b"?") and os.read(NOTES, 1):
+            return
+    except OSError:
+        pass
+    raise PeerLost
+
+
 def _read_raised(text: str) -> tuple[str, str]:
     return "memory" if text.startswith("MemoryError") else "runtime_error", text
 
 
 def check(job: dict[str, Any], namespace: dict[str, Any]) -> None:
     """Run the tests and tell the judge what came of them."""
-    candidate = Candidate(Codec(namespace), job["wait_s"])
+    candidate = Candidate(Codec(namespace), job["wait_s"], job["answer_wait_s"], job["is_noted"])
     outcome, message = _run_tests(job, namespace, candidate)
     test_index = None if outcome == "passed" or not candidate.n_calls else candidate.n_calls - 1
     report = {"outcome": outcome, "test_index": test_index, "message": message[:_MAX_MESSAGE]}
@@ -162,6 +185,8 @@ def _explain(error: BaseException, tests: str, candidate: Candidate) -> tuple[st
         return candidate.outcome, candidate.message
     if not candidate.n_calls:
         return "broken", f"its tests cannot be run: {type(error).__name__}: {error}"
+    if type(error) is AssertionError and str(error):  # it says what is wrong
+        return "wrong_answer", str(error)
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return "wrong_answer", f"{_find_line(error, tests)}: {clip(text, 150)}"
 

@@ -50,7 +50,7 @@ class Ended:
     """How a job's process ended."""
 
     ended: str
-    """`itself`, `cpu` or `wall` (a limit), `asked`."""
+    """`itself`, `cpu`, `call` or `wall` (a limit), `asked`."""
     status: int
     """Exit status, or a signal's number with a minus."""
     cpu_s: float
@@ -108,7 +108,12 @@ class Zygote:
         return dict(json.loads(hello))
 
     def start(
-        self, job: dict[str, Any], limits: Limits, targets: Sequence[int], sources: Sequence[int]
+        self,
+        job: dict[str, Any],
+        limits: Limits,
+        targets: Sequence[int],
+        sources: Sequence[int],
+        notes: int | None = None,
     ) -> None:
         """Start a job.
 
@@ -117,16 +122,21 @@ class Zygote:
             limits: what the child gets.
             targets: numbers that the descriptors shall have in the child.
             sources: the descriptors here, in the same order.
+            notes: a socket for the zygote itself, on which the checker notes every answer; needed
+                for a limit on each call.
         """
         request = {
             "targets": targets,
             "cpu_s": limits.cpu_s,
             "wall_s": limits.wall_s,
+            "call_cpu_s": limits.call_cpu_s,
             "memory_mib": limits.memory_mib,
+            "has_notes": notes is not None,
         }
+        last = () if notes is None else (notes,)
         file = seal(json.dumps(job).encode())
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], [file, *sources])
+            socket.send_fds(self._control, [json.dumps(request).encode()], [file, *sources, *last])
         finally:
             os.close(file)
 

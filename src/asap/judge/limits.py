@@ -40,6 +40,20 @@ class Limits:
     wall_s: float
     """Under `robust` merely a guard against what sleeps instead of working."""
     memory_mib: int = MEMORY_MIB
+    call_cpu_s: float = _NO_LIMIT
+    """CPU seconds for each call of a `CallProblem`."""
+
+    @property
+    def call_wall_s(self) -> float:
+        """A guard again: wall seconds for each answer."""
+        return _WALL_S + _WALL_FACTOR * self.call_cpu_s
+
+
+def find_cpu_limit(problem: Problem) -> float:
+    """CPU seconds under `robust`: the problem's own, or its kind's where it names none."""
+    if problem.cpu_limit_s is not None:
+        return problem.cpu_limit_s
+    return CALL_CPU_S if isinstance(problem, CallProblem) else PROGRAM_CPU_S
 
 
 def limit_solution(problem: Problem, timing: Timing) -> Limits:
@@ -47,10 +61,13 @@ def limit_solution(problem: Problem, timing: Timing) -> Limits:
     is_call = isinstance(problem, CallProblem)
     if timing == "paper":
         return Limits(_NO_LIMIT, PAPER_CALL_WALL_S if is_call else PAPER_PROGRAM_WALL_S)
-    cpu_s = problem.cpu_limit_s
-    if cpu_s is None:
-        cpu_s = CALL_CPU_S if is_call else PROGRAM_CPU_S
-    return Limits(cpu_s, _WALL_S + _WALL_FACTOR * cpu_s)
+    cpu_s = find_cpu_limit(problem)
+    call_cpu_s = problem.call_limit_s if isinstance(problem, CallProblem) else None
+    return Limits(
+        cpu_s,
+        _WALL_S + _WALL_FACTOR * cpu_s,
+        call_cpu_s=_NO_LIMIT if call_cpu_s is None else call_cpu_s,
+    )
 
 
 def limit_checker(solution: Limits) -> Limits:

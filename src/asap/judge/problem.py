@@ -49,6 +49,10 @@ class CallProblem:
     """
     cpu_limit_s: float | None = None
     """CPU seconds for all calls together; None: `CALL_CPU_S`."""
+    call_limit_s: float | None = None
+    """CPU seconds for each call, and for what the solution runs before the first; None: all calls
+    share `cpu_limit_s` as they like. Only under `robust`.
+    """
 
 
 @dataclass(frozen=True, slots=True)

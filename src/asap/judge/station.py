@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from asap.errors import InputError
 from asap.judge.checker import ANSWERS as CHECKER_ANSWERS
 from asap.judge.checker import CALLS as CHECKER_CALLS
-from asap.judge.checker import ENDED, VERDICT
+from asap.judge.checker import ENDED, NOTES, VERDICT
 from asap.judge.compare import compare_output
 from asap.judge.launcher import Ended, JobFault, Zygote, seal
 from asap.judge.limits import Limits, Timing, limit_checker, limit_solution
@@ -69,6 +71,7 @@ class Station:
 
     def _judge_calls(self, problem: CallProblem, solution: str) -> Verdict:
         limits = limit_solution(problem, self._timing)
+        is_noted = math.isfinite(limits.call_cpu_s)
         job = {
             "kind": "call",
             "preamble": problem.preamble,
@@ -80,18 +83,26 @@ class Station:
             "entry_point": problem.entry_point,
             "tests": problem.tests,
             "wait_s": limits.wall_s,
+            "answer_wait_s": limits.call_wall_s,
+            "is_noted": is_noted,
         }
         checker_limits = limit_checker(limits)
         # The solution's process may wait for a slow checker, and the checker watches its time.
-        solution_limits = Limits(limits.cpu_s, checker_limits.wall_s, limits.memory_mib)
+        solution_limits = replace(limits, wall_s=checker_limits.wall_s)
         with _Pipes() as pipes:
             calls, call = pipes.make()
             answers, answer = pipes.make()
             told, tell = pipes.make()
-            self.solutions.start(job, solution_limits, (CALLS, ANSWERS), (calls, answer))
-            targets = (CHECKER_ANSWERS, CHECKER_CALLS, VERDICT)
-            self._checkers.start(check, checker_limits, targets, (answers, call, tell))
-            pipes.close(calls, answer, answers, call, tell)
+            watch, note = pipes.make_sockets() if is_noted else (None, None)
+            self.solutions.start(job, solution_limits, (CALLS, ANSWERS), (calls, answer), watch)
+            targets = [CHECKER_ANSWERS, CHECKER_CALLS, VERDICT]
+            sources = [answers, call, tell]
+            if watch is not None and note is not None:
+                targets.append(NOTES)
+                sources.append(note)
+                pipes.close(watch)
+            self._checkers.start(check, checker_limits, targets, sources)
+            pipes.close(calls, answer, *sources)
             report = _read_all(told)
         self.solutions.kill()
         try:
@@ -182,6 +193,11 @@ class _Pipes:
         self._open.update(ends)
         return ends
 
+    def make_sockets(self) -> tuple[int, int]:
+        ends = tuple(end.detach() for end in socket.socketpair())
+        self._open.update(ends)
+        return ends[0], ends[1]
+
     def keep(self, descriptor: int) -> int:
         self._open.add(descriptor)
         return descriptor
@@ -224,6 +240,8 @@ def _find_time_out(ended: Ended, limits: Limits) -> str:
     """In words, or empty."""
     if ended.ended == "cpu" or ended.status == -signal.SIGXCPU or ended.cpu_s > limits.cpu_s:
         return f"more than {limits.cpu_s:g} s of CPU time"
+    if ended.ended == "call":
+        return f"more than {limits.call_cpu_s:g} s of CPU time for one call"
     if ended.ended == "wall":
         return f"not done after {limits.wall_s:g} s"
     return ""

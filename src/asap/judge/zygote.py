@@ -98,6 +98,7 @@ def _run(
     request: dict[str, Any], descriptors: list[int], jail: Jail, control: socket.socket
 ) -> dict[str, Any]:
     """Fork a child for one job and see it to its end."""
+    notes = descriptors.pop() if request["has_notes"] else None
     read_end, write_end = os.pipe()
     parent = os.getpid()
     pid = os.fork()
@@ -105,7 +106,9 @@ def _run(
         _be_child(request, descriptors, jail, write_end, parent)
     for descriptor in (*descriptors, write_end):
         os.close(descriptor)
-    ended = _wait(pid, control, request["cpu_s"], request["wall_s"])
+    ended = _wait(pid, control, request, notes)
+    if notes is not None:
+        os.close(notes)
     _, status, usage = os.wait4(pid, 0)
     report = os.read(read_end, 4096).decode()
     os.close(read_end)
@@ -119,33 +122,60 @@ def _run(
     }
 
 
-def _wait(pid: int, control: socket.socket, cpu_s: float, wall_s: float) -> str:
-    """Wait until the child has ended by `itself`, or end it: by `cpu`, `wall` or as `asked`."""
+def _wait(pid: int, control: socket.socket, limits: dict[str, Any], notes: int | None) -> str:
+    """Wait until the child has ended by `itself`, or end it: by `cpu`, `call`, `wall` or as
+    `asked`.
+    """
     child = os.pidfd_open(pid)
     # The kernel's number for the CPU clock of another process (see clock_getcpuclockid).
     clock = (~pid << 3) | 2
     poll = select.poll()
     poll.register(child, select.POLLIN)
     poll.register(control, select.POLLIN)
-    end_s = time.monotonic() + wall_s
+    if notes is not None:
+        poll.register(notes, select.POLLIN)
+    end_s = time.monotonic() + limits["wall_s"]
+    noted_s = 0.0  # of CPU time, when the last answer came
+    is_noting = False
     ended = ""
     while not ended:
-        wall_left_s = end_s - time.monotonic()
-        cpu_left_s = cpu_s - time.clock_gettime(clock)
-        if wall_left_s <= 0 or cpu_left_s <= 0:
-            ended = "wall" if cpu_left_s > 0 else "cpu"
+        used_s = time.clock_gettime(clock)
+        left_s = {
+            "cpu": limits["cpu_s"] - used_s,
+            "call": noted_s + limits["call_cpu_s"] - used_s,
+            "wall": end_s - time.monotonic(),
+        }
+        ended = next((name for name, seconds in left_s.items() if seconds <= 0), "")
+        if ended:
             break
-        wait_s = min(max(wall_left_s, _SHORTEST_WAIT_S), max(cpu_left_s, _SHORTEST_WAIT_S), 1e6)
+        if is_noting and notes is not None:
+            noted_s, is_noting = used_s, False
+            if not _acknowledge(notes):
+                poll.unregister(notes)
+        wait_s = min(max(min(left_s.values()), _SHORTEST_WAIT_S), 1e6)
         events = [descriptor for descriptor, _ in poll.poll(wait_s * 1000)]
         if child in events:
             ended = "itself"
-        elif events:  # told to; or the judge is gone, which the main loop will see as well
+        elif control.fileno() in events:  # told to; or the judge is gone, as the main loop will see
             control.recv(len(KILL))
             ended = "asked"
+        else:
+            is_noting = notes in events
     if ended != "itself":
         signal.pidfd_send_signal(child, signal.SIGKILL)
     os.close(child)
     return ended
+
+
+def _acknowledge(notes: int) -> bool:
+    """Let the checker go on, which waits so that a call's time is not counted as that of the next;
+    False if it is gone.
+    """
+    os.set_blocking(notes, False)
+    try:
+        return bool(os.read(notes, 1) and os.write(notes, b"+"))
+    except OSError:
+        return False
 
 
 def _be_child(
