@@ -78,7 +78,9 @@ def test_right_wrong_and_missing_answers(run_judge: Any, tmp_path: Path) -> None
     ]
     assert lines[8].startswith("time: ")
     assert lines[8].endswith(" s, 1 at a time")
-    verdicts = [json.loads(line) for line in (tmp_path / "out.jsonl").open(encoding="utf-8")]
+    verdicts = [
+        json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    ]
     cpu_s = [verdict.pop("cpu_s") for verdict in verdicts]
     assert all(0 < seconds < 10 for seconds in cpu_s)
     passed = {"sample": 0, "verdict": "passed", "test_index": None, "message": ""}
