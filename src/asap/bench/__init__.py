@@ -7,6 +7,7 @@ from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Question
 from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
+from asap.bench.engine import Engine, Server, ServerDType, start_server
 from asap.bench.extract import extract_code
 from asap.bench.grade import Solution, judge_canonical, judge_solutions
 from asap.bench.loop import ends_in_loop
@@ -35,11 +36,14 @@ __all__ = [
     "DataFile",
     "Dataset",
     "Difference",
+    "Engine",
     "Extract",
     "Graded",
     "Latency",
     "Metrics",
     "Question",
+    "Server",
+    "ServerDType",
     "Solution",
     "compare_arms",
     "cut_to_budget",
@@ -53,4 +57,5 @@ __all__ = [
     "open_benchmark",
     "pass_at_k",
     "read_tests",
+    "start_server",
 ]

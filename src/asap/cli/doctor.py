@@ -23,6 +23,7 @@ _EXTRAS = {
     "score": ("torch", "transformers"),
     "llm": ("openai",),
     "hub": ("datasets",),
+    "bench": ("sortedcontainers", "fastapi", "uvicorn", "accelerate"),
 }
 
 
