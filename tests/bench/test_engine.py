@@ -109,9 +109,8 @@ def fake_vllm(tmp_path, monkeypatch):
 
 def assert_gone(watches):
     for watch in watches:
-        with watch:
-            with contextlib.suppress(ConnectionResetError):
-                assert watch.recv(1) == b""
+        with watch, contextlib.suppress(ConnectionResetError):
+            assert watch.recv(1) == b""
 
 
 def test_vllm_is_started_as_in_the_paper_and_stopped(fake_vllm):

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import asap.bench
+import asap
 
-GUARD = Path(asap.bench.__file__).with_name("guard.py")
+GUARD = Path(asap.__file__).parent / "bench" / "guard.py"
 SERVER = """
 import signal, socket, subprocess, sys
 deaf = "deaf" in sys.argv
