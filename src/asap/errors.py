@@ -5,7 +5,7 @@
     │   ├── InputError            a file, a column or a row layout that cannot be read
     │   ├── RecipeError           an unknown key, a value out of range, fields that exclude each
     other │   ├── RunFolderError        a folder that holds another run, or something that is no run
-    │   ├── ModelError            a scorer or tokenizer that cannot be loaded or does not fit
+    │   ├── ModelError            a model or tokenizer that cannot be loaded or does not fit
     │   ├── SandboxError          this machine cannot run untrusted code safely
     │   └── MissingExtraError     an optional dependency is not installed
     ├── RunStopped                a run stopped on purpose, resumable: exit code 1
@@ -44,7 +44,7 @@ class RunFolderError(UserError):
 
 
 class ModelError(UserError):
-    """A scorer or tokenizer cannot be loaded, or is not fit for what is asked of it."""
+    """A model or tokenizer cannot be loaded or served, or is not fit for what is asked of it."""
 
 
 class SandboxError(UserError):

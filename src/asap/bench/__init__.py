@@ -7,6 +7,7 @@ from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Question
 from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
+from asap.bench.engine import Engine, Server, ServerDType, start_server
 from asap.bench.extract import extract_code
 from asap.bench.grade import (
     Solution,
@@ -43,11 +44,14 @@ __all__ = [
     "DataFile",
     "Dataset",
     "Difference",
+    "Engine",
     "Extract",
     "Graded",
     "Latency",
     "Metrics",
     "Question",
+    "Server",
+    "ServerDType",
     "Solution",
     "check_solutions",
     "compare_arms",
@@ -65,4 +69,5 @@ __all__ = [
     "read_solutions",
     "read_tests",
     "scale_limits",
+    "start_server",
 ]

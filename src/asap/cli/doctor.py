@@ -24,6 +24,7 @@ _EXTRAS = {
     "score": ("torch", "transformers"),
     "llm": ("openai",),
     "hub": ("datasets",),
+    "bench": ("sortedcontainers", "fastapi", "uvicorn", "accelerate"),
 }
 
 
