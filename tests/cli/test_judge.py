@@ -100,7 +100,7 @@ def test_right_wrong_and_missing_answers(run_judge: Any, tmp_path: Path) -> None
 
 def test_several_samples_and_none_as_json(run_judge: Any) -> None:
     rows = [solution(0, 0), solution(0, 9, sample=1), solution(1, 1), solution(2, None)]
-    done = run_judge(rows, "--json", "--timing", "paper")
+    done = run_judge(rows, "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert (summary["benchmark"], summary["problems"], summary["samples"]) == ("humaneval", 4, 4)
@@ -110,8 +110,8 @@ def test_several_samples_and_none_as_json(run_judge: Any) -> None:
     assert summary["pass_at_1_of_answered"]["estimate"] == pytest.approx(0.5)
     assert summary["pass_at_1"]["estimate"] == pytest.approx(0.375)
     assert summary["ceiling"] == {"problems": 3, "passed": 3, "failed": {}}
-    assert summary["limits"] == {"call_wall_s": 3.0, "program_wall_s": 6.0, "raised_cpu_s": {}}
-    assert summary["sandbox"]["timing"] == "paper"
+    assert summary["limits"] == {"call_cpu_s": 10.0, "program_cpu_s": 6.0, "raised_cpu_s": {}}
+    assert summary["sandbox"]["timing"] == "robust"
     assert summary["sandbox"]["kind"].startswith("landlock+seccomp")
     (file,) = summary["files"]
     assert (file["name"], len(file["sha256"]), file["revision"]) == ("problems.jsonl", 64, None)
@@ -141,6 +141,13 @@ def test_compressed_solutions_and_a_benchmark_without_canonical_ones(
     assert done.returncode == 0, done.stderr
     assert "ceiling: unknown, livecodebench has no canonical solutions" in done.stdout
     assert "outcomes: 1 passed\n" in done.stdout
+
+
+def test_the_paper_s_limits_are_named(run_judge: Any) -> None:
+    done = run_judge([solution(0, None)], "--timing", "paper")
+    assert done.returncode == 0, done.stderr
+    assert "limits (paper): 3 s of wall time for a function, 6 s for each test" in done.stdout
+    assert "outcomes: 1 no_answer\n" in done.stdout
 
 
 @pytest.mark.parametrize(
