@@ -50,18 +50,21 @@ HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).
 """
 OWNER = """
 import sys, threading
+from contextlib import ExitStack
 from pathlib import Path
 from asap.bench import start_server
 
-def own():
-    with start_server("vllm", "model", log=Path(sys.argv[1])) as server:
-        print(server.url, flush=True)
-        threading.Event().wait()
+stack = ExitStack()
 
-# In a thread that ends early, were the server tied to it.
-starter = threading.Thread(target=own)
+def enter():
+    server = stack.enter_context(start_server("vllm", "model", log=Path(sys.argv[1])))
+    print(server.url, flush=True)
+
+# The server must not be tied to the thread that starts it, which ends here.
+starter = threading.Thread(target=enter)
 starter.start()
 starter.join()
+threading.Event().wait()
 """
 
 
