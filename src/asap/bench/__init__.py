@@ -7,6 +7,14 @@ from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Question
 from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
+from asap.bench.eval_folder import (
+    COMPLETIONS,
+    VERDICTS,
+    Ceiling,
+    EvalRun,
+    open_eval_run,
+    write_graded,
+)
 from asap.bench.extract import extract_code
 from asap.bench.grade import Solution, judge_canonical, judge_solutions
 from asap.bench.loop import ends_in_loop
@@ -23,34 +31,56 @@ from asap.bench.metrics import (
 from asap.bench.private_tests import read_tests
 from asap.bench.prompts import PROMPTS_VERSION
 from asap.bench.source import DataFile
+from asap.bench.tables import (
+    Arm,
+    ArmDifference,
+    Results,
+    Score,
+    compare_runs,
+    gather_arms,
+    say_budget,
+)
 
 __all__ = [
     "BENCHMARKS",
+    "COMPLETIONS",
     "K_TOKENS",
     "PROMPTS_VERSION",
+    "VERDICTS",
+    "Arm",
+    "ArmDifference",
     "Benchmark",
+    "Ceiling",
     "CommonTokens",
     "Comparison",
     "Completion",
     "DataFile",
     "Dataset",
     "Difference",
+    "EvalRun",
     "Extract",
     "Graded",
     "Latency",
     "Metrics",
     "Question",
+    "Results",
+    "Score",
     "Solution",
     "compare_arms",
+    "compare_runs",
     "cut_to_budget",
     "ends_in_loop",
     "extract_code",
+    "gather_arms",
     "judge_canonical",
     "judge_solutions",
     "measure",
     "measure_common_tokens",
     "measure_latency",
     "open_benchmark",
+    "open_eval_run",
     "pass_at_k",
     "read_tests",
+    "say_budget",
+    "write_graded",
 ]

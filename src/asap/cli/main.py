@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asap.cli import doctor, prune, score, show
+from asap.cli import compare, doctor, prune, score, show
 from asap.errors import RunStopped, UserError
 
 app = typer.Typer(
@@ -85,6 +85,7 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
 app.command("prune")(_guarded(prune.prune))
 app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
+app.command("compare")(_guarded(compare.compare))
 app.command("doctor")(_guarded(doctor.doctor))
 
 
