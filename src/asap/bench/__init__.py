@@ -8,6 +8,14 @@ from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
 from asap.bench.engine import Engine, Server, ServerDType, start_server
+from asap.bench.eval_folder import (
+    COMPLETIONS,
+    VERDICTS,
+    Ceiling,
+    EvalRun,
+    open_eval_run,
+    write_graded,
+)
 from asap.bench.extract import extract_code
 from asap.bench.grade import (
     Solution,
@@ -32,12 +40,26 @@ from asap.bench.private_tests import read_tests
 from asap.bench.prompts import PROMPTS_VERSION
 from asap.bench.solutions import read_solutions
 from asap.bench.source import DataFile
+from asap.bench.tables import (
+    Arm,
+    ArmDifference,
+    Results,
+    Score,
+    compare_runs,
+    gather_arms,
+    say_budget,
+)
 
 __all__ = [
     "BENCHMARKS",
+    "COMPLETIONS",
     "K_TOKENS",
     "PROMPTS_VERSION",
+    "VERDICTS",
+    "Arm",
+    "ArmDifference",
     "Benchmark",
+    "Ceiling",
     "CommonTokens",
     "Comparison",
     "Completion",
@@ -45,19 +67,24 @@ __all__ = [
     "Dataset",
     "Difference",
     "Engine",
+    "EvalRun",
     "Extract",
     "Graded",
     "Latency",
     "Metrics",
     "Question",
+    "Results",
+    "Score",
     "Server",
     "ServerDType",
     "Solution",
     "check_solutions",
     "compare_arms",
+    "compare_runs",
     "cut_to_budget",
     "ends_in_loop",
     "extract_code",
+    "gather_arms",
     "judge_canonical",
     "judge_solutions",
     "measure",
@@ -65,9 +92,12 @@ __all__ = [
     "measure_latency",
     "measure_pass_at_1",
     "open_benchmark",
+    "open_eval_run",
     "pass_at_k",
     "read_solutions",
     "read_tests",
+    "say_budget",
     "scale_limits",
     "start_server",
+    "write_graded",
 ]

@@ -67,9 +67,9 @@ def compare_arms(
         InputError: the runs do not answer the same problems.
     """
     runs = [*first, *second]
-    ids = _find_common_ids(runs)
+    ids = check_same_problems([{each.completion.id for each in run} for run in runs])
     everything = [[each for run in arm for each in run] for arm in (first, second)]
-    passed = [_tabulate(arm, ids, _is_passed) for arm in (first, second)]
+    passed = [tabulate(arm, ids, _is_passed) for arm in (first, second)]
     is_single = all(len(samples) == len(ids) for samples in everything)
     if is_single:
         solved = [[value == 1 for value in table[0]] for table in passed]
@@ -90,9 +90,15 @@ def compare_arms(
     )
 
 
-def _find_common_ids(runs: Sequence[Sequence[Graded]]) -> list[str]:
-    """The problems of every run, which must be the same."""
-    ids = [{each.completion.id for each in run} for run in runs]
+def check_same_problems(ids: Sequence[set[str]]) -> list[str]:
+    """The problems that every run answers, sorted.
+
+    Args:
+        ids: those of each run.
+
+    Raises:
+        InputError: they are not the same, or there are none.
+    """
     for other in ids[1:]:
         if other != ids[0]:
             odd = sorted(other ^ ids[0])
@@ -105,10 +111,16 @@ def _find_common_ids(runs: Sequence[Sequence[Graded]]) -> list[str]:
     return sorted(ids[0])
 
 
-def _tabulate(
+def tabulate(
     arm: Sequence[Sequence[Graded]], ids: Sequence[str], read: Callable[[Graded], float]
 ) -> NDArray[np.float64]:
-    """One row per seed, one column per problem: means over samples."""
+    """One row per seed, one column per problem: means over samples.
+
+    Args:
+        arm: one list of graded completions per training seed.
+        ids: the problems, in the order of the columns.
+        read: the value of one.
+    """
     rows = []
     for seed in arm:
         samples = {group[0].completion.id: group for group in group_by_problem(seed)}
@@ -122,7 +134,7 @@ def _find_difference(
     ids: Sequence[str],
     read: Callable[[Graded], float],
 ) -> Difference:
-    one, other = _tabulate(first, ids, read), _tabulate(second, ids, read)
+    one, other = tabulate(first, ids, read), tabulate(second, ids, read)
     differences = one.mean(axis=0) - other.mean(axis=0)
     return Difference(
         paired_bootstrap(one, other),

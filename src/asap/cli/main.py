@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asap.cli import doctor, judge, prune, score, show
+from asap.cli import compare, doctor, judge, prune, score, show
 from asap.errors import RunStopped, UserError
 
 app = typer.Typer(
@@ -86,6 +86,7 @@ app.command("prune")(_guarded(prune.prune))
 app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
 app.command("judge")(_guarded(judge.judge))
+app.command("compare")(_guarded(compare.compare))
 app.command("doctor")(_guarded(doctor.doctor))
 
 
