@@ -168,3 +168,16 @@ def test_usage_adds_up(fault_server: Any) -> None:
         client.run(client.complete(IDS))
         client.run(client.complete(IDS))
         assert (client.usage.prompt_tokens, client.usage.completion_tokens) == (6, 8)
+
+
+def test_a_server_of_our_own_gets_no_key_and_no_proxy_is_asked(
+    fault_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASAP_API_KEY", "secret")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    fault_server.queue(fault_server.stream([{"text": "x"}]))
+    with OpenAICompletions(
+        "served", base_url=fault_server.url, limits=QUICK, is_own=True
+    ) as client:
+        assert client.run(client.complete(IDS)).text == "x"
+    assert "secret" not in fault_server.headers[0]["authorization"]

@@ -4,6 +4,7 @@ To add a benchmark: one file with a `Benchmark`, one line in `BENCHMARKS`.
 """
 
 from asap.bench.benchmark import K_TOKENS, Benchmark, Extract, Question
+from asap.bench.benchmark_run import EvalSettings
 from asap.bench.comparison import Comparison, Difference, compare_arms
 from asap.bench.completion import Completion, cut_to_budget
 from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
@@ -16,7 +17,9 @@ from asap.bench.eval_folder import (
     open_eval_run,
     write_graded,
 )
+from asap.bench.evaluate import check_eval, evaluate
 from asap.bench.extract import extract_code
+from asap.bench.generate import Api, Generator, Sampling
 from asap.bench.grade import (
     Solution,
     check_solutions,
@@ -36,6 +39,7 @@ from asap.bench.metrics import (
     measure_pass_at_1,
     pass_at_k,
 )
+from asap.bench.model_tokenizer import ModelTokenizer
 from asap.bench.private_tests import read_tests
 from asap.bench.prompts import PROMPTS_VERSION
 from asap.bench.solutions import read_solutions
@@ -56,6 +60,7 @@ __all__ = [
     "K_TOKENS",
     "PROMPTS_VERSION",
     "VERDICTS",
+    "Api",
     "Arm",
     "ArmDifference",
     "Benchmark",
@@ -68,21 +73,27 @@ __all__ = [
     "Difference",
     "Engine",
     "EvalRun",
+    "EvalSettings",
     "Extract",
+    "Generator",
     "Graded",
     "Latency",
     "Metrics",
+    "ModelTokenizer",
     "Question",
     "Results",
+    "Sampling",
     "Score",
     "Server",
     "ServerDType",
     "Solution",
+    "check_eval",
     "check_solutions",
     "compare_arms",
     "compare_runs",
     "cut_to_budget",
     "ends_in_loop",
+    "evaluate",
     "extract_code",
     "gather_arms",
     "judge_canonical",

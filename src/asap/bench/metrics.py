@@ -107,7 +107,7 @@ def measure(graded: Sequence[Graded], ks: Sequence[int] = ()) -> Metrics:
         closed_thinking_rate=fmean(find_answer(each.text) is not None for each in completions),
         loop_rate=fmean(ends_in_loop(each) for each in outputs) if has_ids else None,
         accuracy_of_finished=fmean(each.is_passed for each in finished) if finished else None,
-        outcomes=Counter(each.verdict.outcome for each in graded),
+        outcomes=dict(Counter(each.verdict.outcome for each in graded)),
     )
 
 

@@ -122,6 +122,7 @@ class OpenAICompletions:
         base_url: the server's address up to `/v1`; else `OPENAI_BASE_URL`, else OpenAI's own.
         limits: what the client may use.
         waiting: between attempts.
+        is_own: the server is one that we started: it gets no key, and no proxy is asked.
 
     Raises:
         MissingExtraError: the `openai` package is not installed.
@@ -136,8 +137,11 @@ class OpenAICompletions:
         base_url: str | None = None,
         limits: ChatLimits | None = None,
         waiting: Waiting | None = None,
+        is_own: bool = False,
     ) -> None:
-        self._transport = Transport(model, base_url, limits or ChatLimits(), waiting or Waiting())
+        self._transport = Transport(
+            model, base_url, limits or ChatLimits(), waiting or Waiting(), is_own
+        )
 
     @property
     def usage(self) -> Usage:

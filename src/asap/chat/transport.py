@@ -61,6 +61,7 @@ class Transport:
         base_url: the server's address up to `/v1`; else `OPENAI_BASE_URL`, else OpenAI's own.
         limits: what the client may use.
         waiting: between attempts.
+        is_own: the server is one that we started: it gets no key, and no proxy is asked.
 
     Raises:
         MissingExtraError: the `openai` package is not installed.
@@ -69,12 +70,17 @@ class Transport:
     """
 
     def __init__(
-        self, model: str, base_url: str | None, limits: ChatLimits, waiting: Waiting
+        self,
+        model: str,
+        base_url: str | None,
+        limits: ChatLimits,
+        waiting: Waiting,
+        is_own: bool = False,
     ) -> None:
         self.model = model
         self._limits = limits
         self._endpoint = find_endpoint(base_url)
-        self._client = _make_client(self._endpoint, limits.timeout_s)
+        self._client = _make_client(self._endpoint, limits.timeout_s, is_own)
         self._random = random.Random(waiting.seed)
         self._sleep = waiting.sleep
         self._clock = waiting.clock
@@ -215,7 +221,7 @@ class Transport:
         return ChatError("bad_request", f"{host}: HTTP {status}: {words}")
 
 
-def _make_client(endpoint: Endpoint, timeout_s: float) -> openai.AsyncOpenAI:
+def _make_client(endpoint: Endpoint, timeout_s: float, is_own: bool) -> openai.AsyncOpenAI:
     try:
         import openai
     except ImportError:
@@ -224,7 +230,11 @@ def _make_client(endpoint: Endpoint, timeout_s: float) -> openai.AsyncOpenAI:
     # around the whole attempt; here a host that does not take the connection is given up early.
     timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _LONGEST_CONNECT_S))
     return openai.AsyncOpenAI(
-        api_key=endpoint.reveal_key(), base_url=endpoint.url, max_retries=0, timeout=timeout
+        api_key="none" if is_own else endpoint.reveal_key(),
+        base_url=endpoint.url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=not is_own),
     )
 
 

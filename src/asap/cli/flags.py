@@ -1,11 +1,12 @@
-"""Flags that several verbs share: the input's columns, a benchmark's local files, and one flag per
-recipe field, made from the recipe itself.
+"""Flags that several verbs share: the input's columns, a benchmark's local files, the judge's
+rules, and one flag per recipe field, made from the recipe itself.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from asap.bench import BENCHMARKS
 from asap.errors import InputError
+from asap.judge import Stdin, Timing
 from asap.run import Recipe
 
 Inputs = Annotated[
@@ -52,6 +54,39 @@ Data = Annotated[
         help="A benchmark's local file or folder, in place of the Hub; may come several times.",
     ),
 ]
+
+JudgeTiming = Annotated[
+    Timing,
+    typer.Option(help="Limits on CPU time, or the paper's on wall time.", rich_help_panel="Judge"),
+]
+JudgeStdin = Annotated[
+    Stdin,
+    typer.Option(
+        help="Programs with a real stdin, or LiveCodeBench's official way.",
+        rich_help_panel="Judge",
+    ),
+]
+JudgeWorkers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Solutions at a time. Default: one for each core.", rich_help_panel="Judge"
+    ),
+]
+JudgeUnsafe = Annotated[
+    bool,
+    typer.Option(
+        "--i-understand-unsafe",
+        help="Go on where no safe sandbox can be had, in a container of your own.",
+        rich_help_panel="Judge",
+    ),
+]
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def parse_data(values: list[str] | None) -> dict[str, Path]:

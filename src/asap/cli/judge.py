@@ -43,8 +43,6 @@ from asap.judge import (
     PROGRAM_CPU_S,
     Judge,
     SandboxRecord,
-    Stdin,
-    Timing,
     Verdict,
 )
 from asap.run import Progress
@@ -66,22 +64,10 @@ def judge(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Verdicts, one a line, as JSONL.")
     ] = None,
-    timing: Annotated[
-        Timing, typer.Option(help="Limits on CPU time, or the paper's on wall time.")
-    ] = "robust",
-    lcb: Annotated[
-        Stdin, typer.Option(help="Programs with a real stdin, or LiveCodeBench's official way.")
-    ] = "real",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Solutions at a time. Default: one for each core.")
-    ] = None,
-    unsafe: Annotated[
-        bool,
-        typer.Option(
-            "--i-understand-unsafe",
-            help="Go on where no safe sandbox can be had, in a container of your own.",
-        ),
-    ] = False,
+    timing: flags.JudgeTiming = "robust",
+    lcb: flags.JudgeStdin = "real",
+    workers: flags.JudgeWorkers = None,
+    unsafe: flags.JudgeUnsafe = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Judge solutions by a benchmark's tests, in a sandbox.
@@ -98,7 +84,7 @@ def judge(
     answers = check_solutions(dataset, read_solutions(solutions))
     start_s = time.monotonic()
     with Judge(
-        workers=workers or _count_cores(), timing=timing, stdin=lcb, unsafe=unsafe
+        workers=workers or flags.count_cores(), timing=timing, stdin=lcb, unsafe=unsafe
     ) as referee:
         ceiling = _find_ceiling(dataset, answers, referee)
         limits = scale_limits(dataset, ceiling) if timing == "robust" else {}
@@ -268,9 +254,3 @@ def _open_writer(output: Path | None) -> Iterator[Callable[[Solution, Verdict], 
         os.replace(temporary, output)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _count_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

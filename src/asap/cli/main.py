@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asap.cli import compare, doctor, judge, prune, score, show
+from asap.cli import compare, doctor, eval, judge, prune, score, show
 from asap.errors import RunStopped, UserError
 
 app = typer.Typer(
@@ -74,7 +74,9 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
             verb(*args, **values)
             sys.stdout.flush()
         except KeyboardInterrupt:
-            _leave_at_once("the same command goes on from here" if verb is prune.prune else "")
+            _leave_at_once(
+                "the same command goes on from here" if verb in (prune.prune, eval.eval) else ""
+            )
         except BrokenPipeError:
             # The reader of a pipe has gone (`asap show … | head`): nothing is wrong.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,6 +87,7 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
 app.command("prune")(_guarded(prune.prune))
 app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
+app.command("eval")(_guarded(eval.eval))
 app.command("judge")(_guarded(judge.judge))
 app.command("compare")(_guarded(compare.compare))
 app.command("doctor")(_guarded(doctor.doctor))

@@ -2,6 +2,7 @@
 
 from asap.surprisal.fake import FakeCounter, FakeScorer
 from asap.surprisal.load import load_scorer
+from asap.surprisal.model_folder import digest_weights, find_model_folder
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScorer, StepScores
 from asap.surprisal.tokenizer import load_counter
 
@@ -12,6 +13,8 @@ __all__ = [
     "Statistic",
     "StepScorer",
     "StepScores",
+    "digest_weights",
+    "find_model_folder",
     "load_counter",
     "load_scorer",
 ]

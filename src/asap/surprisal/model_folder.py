@@ -8,7 +8,7 @@ from pathlib import Path
 from asap.errors import ModelError
 
 BUILTIN = "builtin"
-_BUILTIN_FOLDER = Path(__file__).parent / "models" / "asap-r1-7m-v2"
+_BUILTIN_FOLDER = Path(__file__).parent / "models" / "asap-r1-7m-v3"
 _WEIGHTS = ("*.safetensors", "*.bin")
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 _DIGEST_WHOLE_BYTES = 2 * 1024**3

@@ -1,0 +1,294 @@
+"""`asap eval`: parse the flags, open server, data and judge, evaluate, print the figures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from asap.bench import (
+    BENCHMARKS,
+    K_TOKENS,
+    Api,
+    Engine,
+    EvalSettings,
+    Extract,
+    Generator,
+    ModelTokenizer,
+    Sampling,
+    ServerDType,
+    check_eval,
+    evaluate,
+    open_benchmark,
+    start_server,
+)
+from asap.chat import ChatLimits, OpenAICompletions
+from asap.cli import flags
+from asap.cli.progress import EvalBar
+from asap.cli.terminal import Terminal
+from asap.errors import InputError
+from asap.judge import Judge
+from asap.surprisal import digest_weights, find_model_folder
+
+_SERVER = "Server"
+_JUDGE = "Judge"
+_SAMPLING = "Sampling"
+
+
+def eval(
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Folder or Hub id; with --url its name there.")
+    ],
+    benchmark: Annotated[
+        str,
+        typer.Option(
+            "--benchmark",
+            "-b",
+            help=f"Commas between; with part: livecodebench:v4_v5. {', '.join(BENCHMARKS)}.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The run folder to write or to finish.")
+    ],
+    budgets: Annotated[
+        str | None,
+        typer.Option(help="Tokens a model may write: 2k,4k,6144. Default: the paper's 6k or 10k."),
+    ] = None,
+    data: flags.Data = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The arm's name in tables; seeds of one arm share it.")
+    ] = None,
+    rerun: Annotated[
+        bool,
+        typer.Option(help="Generate under every budget; else the largest is cut to the smaller."),
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(help="A running OpenAI-compatible server.", rich_help_panel=_SERVER),
+    ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="A server to start and to stop.", rich_help_panel=_SERVER),
+    ] = None,
+    api: Annotated[
+        Api,
+        typer.Option(
+            help="chat: for servers without /completions; they write the prompt.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = "completions",
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Folder or Hub id. Default: the model's.", rich_help_panel=_SERVER),
+    ] = None,
+    dtype: Annotated[
+        ServerDType,
+        typer.Option(
+            help="Of the engine's model. auto: bf16 with vllm, else as the weights are.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = "auto",
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Requests at a time.", rich_help_panel=_SERVER)
+    ] = 64,
+    timeout_s: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds that one completion may take.", rich_help_panel=_SERVER),
+    ] = 3600.0,
+    n_samples: Annotated[
+        int, typer.Option(min=1, help="Per problem.", rich_help_panel=_SAMPLING)
+    ] = 1,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="0 is greedy.", rich_help_panel=_SAMPLING)
+    ] = 0.0,
+    top_p: Annotated[float, typer.Option(min=0, max=1, rich_help_panel=_SAMPLING)] = 1.0,
+    seed: Annotated[int, typer.Option(rich_help_panel=_SAMPLING)] = 0,
+    extract: Annotated[
+        Extract,
+        typer.Option(
+            help="answer: code after the thinking. paper: a draft in a cut-off thinking counts.",
+            rich_help_panel=_JUDGE,
+        ),
+    ] = "answer",
+    timing: flags.JudgeTiming = "robust",
+    lcb: flags.JudgeStdin = "real",
+    workers: flags.JudgeWorkers = None,
+    unsafe: flags.JudgeUnsafe = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Measure a model: generate under a token budget, judge every answer in a sandbox, report.
+
+    The same command on an unfinished folder goes on where it stopped; with other rules for judging
+    it judges again and generates nothing.
+
+    Examples:
+      asap eval -m FOLDER --engine vllm -b humaneval,livecodebench:v4_v5 --budgets 2k,4k,6k -o run
+
+      asap eval -m NAME --url http://localhost:8000/v1 --tokenizer DIR -b humaneval -o run
+    """
+    settings = EvalSettings(
+        model=model,
+        label=label or Path(model).name,
+        weights=_digest(model) if engine else None,
+        api=api,
+        sampling=Sampling(n_samples, temperature, top_p, seed),
+        budgets=parse_budgets(budgets) if budgets else None,
+        has_reruns=rerun,
+        extract=extract,
+        limit=limit,
+    )
+    paths = flags.parse_data(data)
+    datasets = [
+        open_benchmark(name, paths.get(name.partition(":")[0]))
+        for name in dict.fromkeys(name.strip() for name in benchmark.split(","))
+    ]
+    is_resumed = check_eval(output, datasets, settings)
+    own = ModelTokenizer(tokenizer or model) if api == "completions" else None
+    limits = ChatLimits(concurrency=concurrency, timeout_s=timeout_s, max_tokens=None)
+
+    @contextmanager
+    def open_generator() -> Iterator[Generator]:
+        with _open_client(model, url, engine, dtype, seed, output, limits) as client:
+            yield Generator(client, own, settings.sampling, _find_window(model) if engine else None)
+
+    is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
+    judge = Judge(workers=workers or flags.count_cores(), timing=timing, stdin=lcb, unsafe=unsafe)
+    with EvalBar(is_quiet) as bar:
+        if is_resumed:
+            bar.say("this evaluation was begun before: what is finished stays")
+        report = evaluate(
+            output,
+            datasets,
+            settings,
+            tokenizer=own,
+            open_generator=open_generator,
+            judge=judge,
+            on_progress=bar.advance,
+        )
+    if as_json:
+        print(json.dumps({"output": str(output), **report}))
+    else:
+        print_report(output, report)
+
+
+def parse_budgets(text: str) -> tuple[int, ...]:
+    """Budgets in tokens; k is 1,024.
+
+    Raises:
+        InputError: one is no number of tokens.
+    """
+    budgets = []
+    for word in text.lower().split(","):
+        digits, is_k = word.strip(), word.strip().endswith("k")
+        digits = digits.removesuffix("k")
+        if not digits.isdecimal() or not int(digits):
+            raise InputError(f"--budgets: '{word}' is no number of tokens; write 2k,4k or 6144")
+        budgets.append(int(digits) * (K_TOKENS if is_k else 1))
+    return tuple(budgets)
+
+
+@contextmanager
+def _open_client(
+    model: str,
+    url: str | None,
+    engine: Engine | None,
+    dtype: ServerDType,
+    seed: int,
+    output: Path,
+    limits: ChatLimits,
+) -> Iterator[OpenAICompletions]:
+    if (url is None) == (engine is None):
+        raise InputError("say where the model runs: --url of a running server, or --engine")
+    if engine is None:
+        with OpenAICompletions(model, base_url=url, limits=limits) as client:
+            yield client
+        return
+    if engine == "transformers":
+        # It answers one request after the other, and a seed is set for all that run.
+        limits = replace(limits, concurrency=1)
+    log = output / "server.log"
+    with (
+        start_server(engine, model, log=log, dtype=dtype, seed=seed) as server,
+        OpenAICompletions(server.model, base_url=server.url, limits=limits, is_own=True) as client,
+    ):
+        yield client
+
+
+def _find_window(model: str) -> int | None:
+    """The transformers server writes on beyond the window without a word."""
+    folder, _ = find_model_folder(model)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    window: int | None = config.get("max_position_embeddings")
+    return window
+
+
+def _digest(model: str) -> str:
+    folder, _ = find_model_folder(model)
+    return digest_weights(folder)
+
+
+def print_report(folder: Path, report: dict[str, Any]) -> None:
+    """The figures as a table on stdout."""
+    terminal = Terminal()
+    for name, part in report["benchmarks"].items():
+        table = Table(title=f"{report['label']} on {name}", title_justify="left")
+        table.add_column("budget", justify="right")
+        headings = (
+            "Pass@1",
+            "95 %",
+            "tokens",
+            "cut off",
+            "</think>",
+            "loops",
+            "passed of finished",
+        )
+        for heading in (*headings, "s/sample", "median s", "p95 s"):
+            table.add_column(heading, justify="right")
+        for budget, entry in part["budgets"].items():
+            table.add_row(*_describe(int(budget), entry))
+        terminal.print(table)
+        ceiling = part["ceiling"]
+        if ceiling is not None:
+            failed = ", ".join(f"{id} {outcome}" for id, outcome in ceiling["failed"].items())
+            terminal.say(
+                f"canonical solutions that pass here: {ceiling['n_passed']} of "
+                f"{ceiling['n_problems']}" + (f" (not: {failed})" if failed else "")
+            )
+        n_samples = report["sampling"]["n_samples"]
+        terminal.say(f"problems: {part['n_questions']}, samples of each: {n_samples}")
+    sandbox, timings = report["sandbox"], report["timings"]
+    terminal.say(
+        f"judged in: {sandbox['kind']}, Landlock ABI {sandbox['landlock_abi']}, "
+        f"timing {sandbox['timing']}, stdin {sandbox['stdin']}",
+        f"time: {timings['generating_s']:.1f} s generating, {timings['judging_s']:.1f} s judging",
+        f"compare it: asap compare {shlex.quote(str(folder))} OTHER_RUN",
+    )
+
+
+def _describe(budget: int, entry: dict[str, Any]) -> list[str]:
+    metrics, latency = entry["metrics"], entry["latency"]
+    rates = [metrics[n] for n in ("truncation_rate", "closed_thinking_rate", "loop_rate")]
+    seconds = [latency and latency[n] for n in ("amortised_s", "median_s", "p95_s")]
+    passed = metrics["pass_at_1"]
+    return [
+        f"{budget:,}",
+        f"{passed['estimate']:.1%}",
+        f"{passed['low']:.1%} to {passed['high']:.1%}",
+        f"{metrics['tokens']['estimate']:,.0f}",
+        *(_share(rate) for rate in rates),
+        _share(metrics["accuracy_of_finished"]),
+        *("-" if value is None else f"{value:.2f}" for value in seconds),
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
