@@ -134,8 +134,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def write_eval_run() -> Callable[..., Path]:
-    """Writes the folder of a finished evaluation. `results` is benchmark -> budget -> problems, each
-    (id, passed, tokens, seconds or None); the latency is worked out where all have seconds.
+    """Writes the folder of a finished evaluation. `results` is benchmark -> budget -> problems,
+    each (id, passed, tokens, seconds or None); the latency is worked out where all have seconds.
     """
     from asap.bench import Completion, Graded, write_graded
     from asap.judge import Verdict
@@ -179,7 +179,7 @@ def write_eval_run() -> Callable[..., Path]:
 
     def find_latency(problems: list[Any]) -> dict[str, float] | None:
         times = [each[3] for each in problems]
-        if None in times:
+        if not times or None in times:
             return None
         return {"amortised_s": sum(times) / len(times), "median_s": 7.0, "p95_s": 9.0}
 

@@ -172,7 +172,7 @@ def test_reports_that_are_refused(folder, changes, said):
 def test_folders_that_are_none(tmp_path):
     with pytest.raises(RunFolderError, match="there is no folder"):
         open_eval_run(tmp_path / "nowhere")
-    with pytest.raises(RunFolderError, match="it has no report.json"):
+    with pytest.raises(RunFolderError, match=r"it has no report\.json"):
         open_eval_run(tmp_path)
     for text, said in [("{", "cannot read"), ("[]", "is not a report of asap")]:
         (tmp_path / "report.json").write_text(text, encoding="utf-8")

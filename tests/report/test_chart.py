@@ -27,7 +27,7 @@ def test_each_series_has_its_letter_and_its_column():
         "22 | A",
         "20 |",
         "   +----------",
-        "    2k   10k",
+        "     2k   10k",
         "A original",
         "B asap",
     ]

@@ -102,8 +102,10 @@ def test_every_sign_that_latex_reads_is_escaped():
 def test_csv_has_the_numbers_in_full():
     rows = list(csv.reader(io.StringIO(render_csv(TABLE))))
     assert rows == [
-        ["arm", "h_e 6k Pass@1 %", "h_e 6k tokens", "lcb 10k Pass@1 %"]
-        + ["lcb 10k change", "lcb 10k change low", "lcb 10k change high"],
+        [
+            *("arm", "h_e 6k Pass@1 %", "h_e 6k tokens", "lcb 10k Pass@1 %"),
+            *("lcb 10k change", "lcb 10k change low", "lcb 10k change high"),
+        ],
         ["[a]_1|", "45.04", "1200", "1.5", "-1.25", "-2", "0.5"],
         ["b-2", "45.01", "-999.6", "", "", "", ""],
     ]
@@ -125,7 +127,7 @@ def test_the_terminal_marks_without_colour():
     assert ["b-2", "45.0*", "-1,000*", "-", "-"] in lines
     assert ["[a]_1|", "45.0*", "1,200", "1.5", "-1.25", "[-2.00,", "0.50]"] in lines
     assert "50 % of *it*" in text
-    assert "\x1b[1m45.0*" in draw(200, force_terminal=True, color_system="standard")
+    assert "\x1b[1m   45.0*\x1b[0m" in draw(200, force_terminal=True, color_system="standard")
 
 
 def test_what_is_too_wide_is_cut_between_groups():
