@@ -130,3 +130,57 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=bos, eos_token=bos)
     fast.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def write_eval_run() -> Callable[..., Path]:
+    """Writes the folder of a finished evaluation. `results` is benchmark -> budget -> problems,
+    each (id, passed, tokens, seconds or None); the latency is worked out where all have seconds.
+    """
+    from asap.bench import Completion, Graded, write_graded
+    from asap.judge import Verdict
+
+    def write(
+        folder: Path,
+        label: str,
+        results: dict[str, dict[int, list[tuple[str, bool, int, float | None]]]],
+        **report: Any,
+    ) -> Path:
+        folder.mkdir(parents=True)
+        graded = [
+            Graded(
+                Completion(
+                    *(name, id, 0, budget, (1, 2), (3,) * n_tokens),
+                    *("So.\n</think>\nDone.", n_tokens, "stop", None, total_s),
+                ),
+                Verdict("passed" if is_passed else "wrong_answer", None, "", 0.1),
+            )
+            for name, budgets in results.items()
+            for budget, problems in budgets.items()
+            for id, is_passed, n_tokens, total_s in problems
+        ]
+        write_graded(folder, graded)
+        benchmarks = {
+            name: {
+                "files": [],
+                "ceiling": {"n_problems": 4, "n_passed": 3, "failed": {"d": "timed_out"}},
+                "budgets": {
+                    str(budget): {"metrics": {}, "latency": find_latency(problems)}
+                    for budget, problems in budgets.items()
+                },
+            }
+            for name, budgets in results.items()
+        }
+        head = {"kind": "eval", "format_version": 1, "status": "finished"}
+        about = {"label": label, "model": "m", "seed": 0, "timing": "robust", "extract": "answer"}
+        text = json.dumps({**head, **about, "benchmarks": benchmarks, **report})
+        (folder / "report.json").write_text(text, encoding="utf-8")
+        return folder
+
+    def find_latency(problems: list[Any]) -> dict[str, float] | None:
+        times = [each[3] for each in problems]
+        if not times or None in times:
+            return None
+        return {"amortised_s": sum(times) / len(times), "median_s": 7.0, "p95_s": 9.0}
+
+    return write

@@ -109,8 +109,10 @@ def lay_out_charts(results: Results) -> list[Chart]:
 
 def lay_out_differences(results: Results) -> list[Table]:
     """Every arm against the baseline, with tests."""
-    headings = ("benchmark", "arm", "measure", "value", "baseline", "difference")
-    headings = (*headings, "p", "p, Holm", "smallest")
+    headings = [
+        *("benchmark", "arm", "measure", "value", "baseline", "difference"),
+        *("p", "p, Holm", "smallest"),
+    ]
     rows = [
         (f"{benchmark} {say_budget(budget)}", arm, *cells)
         for benchmark, budget in results.common_budget.items()
@@ -129,16 +131,10 @@ def lay_out_differences(results: Results) -> list[Table]:
 
 def lay_out_details(results: Results) -> list[Table]:
     """What else was measured."""
-    headings = ("benchmark", "arm", "problems", "samples", "Pass@1 %", "tokens", "cut off %")
-    headings = (
-        *headings,
-        "</think> %",
-        "loops %",
-        "of finished %",
-        "ceiling %",
-        "median s",
-        "p95 s",
-    )
+    headings = [
+        *("benchmark", "arm", "problems", "samples", "Pass@1 %", "tokens", "cut off %"),
+        *("</think> %", "loops %", "of finished %", "ceiling %", "median s", "p95 s"),
+    ]
     rows = [
         (f"{benchmark} {say_budget(budget)}", arm, *_detail_cells(score))
         for (benchmark, budget, arm), score in _sort_scores(results)

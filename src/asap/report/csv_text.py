@@ -16,9 +16,10 @@ def render_csv(table: Table, *, has_title: bool = False) -> str:
         table: what is written.
         has_title: put a line with the title before it, where several tables share a file.
     """
+    columns = [[row[n] for row in table.rows] for n in range(len(table.columns))]
     has_interval = [
-        any(isinstance(row[n], Number) and row[n].interval for row in table.rows)
-        for n in range(len(table.columns))
+        any(isinstance(cell, Number) and cell.interval is not None for cell in column)
+        for column in columns
     ]
     heads = []
     for column, is_wide in zip(table.columns, has_interval, strict=True):

@@ -4,6 +4,8 @@ too wide is cut between groups of columns, never within a number.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rich import box
 from rich.console import Console, Group
 from rich.measure import Measurement
@@ -24,15 +26,15 @@ def _cut(table: Table, console: Console) -> list[list[int]]:
     """Positions of the columns of each part; those without a group, the labels, stand in each."""
     groups = table.find_groups()
     labels = [n for name, members in groups if not name for n in members]
+    # Asked with the console's own width, rich answers with no more than that.
+    unbounded = console.options.update(max_width=100_000)
     parts = [list(labels)]
     for name, members in groups:
         if not name:
             continue
         wider = [*parts[-1], *members]
-        is_too_wide = (
-            Measurement.get(console, console.options, _draw(table, wider)).maximum > console.width
-        )
-        if is_too_wide and parts[-1] != labels:
+        width = Measurement.get(console, unbounded, _draw(table, wider)).maximum
+        if width > console.width and parts[-1] != labels:
             parts.append([*labels, *members])
         else:
             parts[-1] = wider
@@ -49,7 +51,9 @@ def _draw(table: Table, positions: list[int]) -> RichTable:
         group = column.group if column.group != shown else ""
         shown = column.group
         heading = Text(f"{group}\n{column.heading}" if has_groups else column.heading)
-        drawn.add_column(heading, justify="right" if is_numeric(table, n) else "left")
+        justify: Literal["left", "right"] = "right" if is_numeric(table, n) else "left"
+        # A number that has no room goes on in the next line; dots would hide digits.
+        drawn.add_column(heading, justify=justify, overflow="fold")
     for n_row, row in enumerate(table.rows):
         drawn.add_row(*(_show(table, row[n], n, (n_row, n) in best) for n in positions))
     return drawn
