@@ -8,6 +8,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,53 @@ def fault_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.delenv(name.lower(), raising=False)
     with _load_fault_server().FaultServer() as server:
         yield server
+
+
+class ScriptedModel:
+    """A model behind the fault server that says what a function of the prompt's text says, within
+    the tokens it is given. With `has_ids` it takes and gives token ids, as vLLM does.
+    """
+
+    def __init__(
+        self, server: Any, folder: Path, answer: Callable[[str], Any], has_ids: bool = True
+    ) -> None:
+        from transformers import AutoTokenizer
+
+        self.server = server
+        self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        self.answer = answer
+        self.has_ids = has_ids
+        server.script(self.reply)
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """Requests that have come, without the first try."""
+        return [body for body in self.server.requests if body["max_tokens"] > 1]
+
+    def reply(self, body: dict[str, Any], n_times: int) -> Any:
+        prompt = body.get("prompt") or body["messages"][-1]["content"]
+        is_list = isinstance(prompt, list)
+        if is_list and not self.has_ids:
+            return self.server.status(422, message="prompt must be a string")
+        n_prompt = len(prompt) if is_list else len(self.tokenizer(prompt)["input_ids"])
+        text = self.answer(self.tokenizer.decode(prompt) if is_list else prompt)
+        if not isinstance(text, str):
+            return text
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = [*ids, self.tokenizer.eos_token_id][: body["max_tokens"]]
+        said: dict[str, Any] = {"text": self.tokenizer.decode(ids, skip_special_tokens=True)}
+        if "messages" in body:
+            said = {"delta": {"content": said["text"]}}
+        if body.get("return_token_ids"):
+            said["token_ids"] = ids
+        reason = "stop" if ids[-1] == self.tokenizer.eos_token_id else "length"
+        return self.server.stream([said], finish_reason=reason, usage=(n_prompt, len(ids)))
+
+
+@pytest.fixture
+def scripted_model(fault_server: Any) -> Callable[..., ScriptedModel]:
+    """Puts a `ScriptedModel` behind the fault server: `(folder, answer, has_ids=True)`."""
+    return partial(ScriptedModel, fault_server)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from asap.bench.eval_folder import (
     open_eval_run,
     write_graded,
 )
-from asap.bench.evaluate import check_eval, evaluate
+from asap.bench.evaluation import check_eval, evaluate
 from asap.bench.extract import extract_code
 from asap.bench.generate import Api, Generator, Sampling
 from asap.bench.grade import (

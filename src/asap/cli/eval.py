@@ -135,6 +135,8 @@ def eval(
 
       asap eval -m NAME --url http://localhost:8000/v1 --tokenizer DIR -b humaneval -o run
     """
+    if url and engine:
+        raise InputError("--url names a running server, --engine starts one: give one of them")
     settings = EvalSettings(
         model=model,
         label=label or Path(model).name,
@@ -206,9 +208,9 @@ def _open_client(
     output: Path,
     limits: ChatLimits,
 ) -> Iterator[OpenAICompletions]:
-    if (url is None) == (engine is None):
-        raise InputError("say where the model runs: --url of a running server, or --engine")
     if engine is None:
+        if url is None:
+            raise InputError("say where the model runs: --url of a running server, or --engine")
         with OpenAICompletions(model, base_url=url, limits=limits) as client:
             yield client
         return

@@ -97,7 +97,7 @@ def _fetch_model(hub_id: str) -> Path:
     except (HFValidationError, HfHubHTTPError, OSError, ValueError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"no scorer {hub_id!r}: neither 'builtin' nor a folder, and the Hub does not "
+            f"no model {hub_id!r}: neither 'builtin' nor a folder, and the Hub does not "
             f"give it ({first_line})"
         ) from error
     if not (folder / "config.json").is_file():

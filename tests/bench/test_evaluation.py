@@ -45,43 +45,6 @@ def dataset(open_rows, humaneval_row):
     return open_rows("humaneval", rows)
 
 
-class Model:
-    """A server's model that says what it is told to; `has_ids` is vLLM's way with token ids."""
-
-    def __init__(self, server, folder, answer, has_ids=True):
-        from transformers import AutoTokenizer
-
-        self.server = server
-        self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
-        self.answer = answer
-        self.has_ids = has_ids
-        server.script(self.reply)
-
-    @property
-    def asked(self):
-        """Prompts that were asked for, without the first try."""
-        return [body for body in self.server.requests if body["max_tokens"] > 1]
-
-    def reply(self, body, n_times):
-        prompt = body.get("prompt") or body["messages"][-1]["content"]
-        is_list = isinstance(prompt, list)
-        if is_list and not self.has_ids:
-            return self.server.status(422, message="prompt must be a string")
-        n_prompt = len(prompt) if is_list else len(self.tokenizer(prompt)["input_ids"])
-        text = self.answer(self.tokenizer.decode(prompt) if is_list else prompt)
-        if not isinstance(text, str):
-            return text
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids = [*ids, self.tokenizer.eos_token_id][: body["max_tokens"]]
-        said = {"text": self.tokenizer.decode(ids, skip_special_tokens=True)}
-        if "messages" in body:
-            said = {"delta": {"content": said["text"]}}
-        if body.get("return_token_ids"):
-            said["token_ids"] = ids
-        reason = "stop" if ids[-1] == self.tokenizer.eos_token_id else "length"
-        return self.server.stream([said], finish_reason=reason, usage=(n_prompt, len(ids)))
-
-
 def find_problem(prompt):
     return int(prompt.partition("number_")[2].partition("(")[0])
 
@@ -171,9 +134,9 @@ def completions_of(folder, budget):
 @pytest.mark.usefixtures("judge")
 class TestEvaluate:
     def test_a_model_that_answers_with_canonical_solutions_scores_100_percent(
-        self, run, fault_server, tiny_model, tmp_path
+        self, run, scripted_model, tiny_model, tmp_path
     ):
-        model = Model(fault_server, tiny_model, solve)
+        model = scripted_model(tiny_model, solve)
         report = run(budgets=(SMALL, LARGE))
         whole, cut = part_of(report)["metrics"], part_of(report, SMALL)["metrics"]
         assert whole["pass_at_1"]["estimate"] == 1.0
@@ -189,10 +152,10 @@ class TestEvaluate:
 
     @pytest.mark.parametrize("has_ids", [True, False])
     def test_trap_37_a_prompt_has_one_begin_of_text_token_and_the_opened_tag(
-        self, run, fault_server, opened_tokenizer, has_ids
+        self, run, scripted_model, opened_tokenizer, has_ids
     ):
         """Its template writes the token, and its tokenizer adds it to every text."""
-        model = Model(fault_server, opened_tokenizer, solve, has_ids)
+        model = scripted_model(opened_tokenizer, solve, has_ids)
         run(tokenizer=opened_tokenizer)
         for body in model.asked:
             prompt = body["prompt"]
@@ -205,9 +168,9 @@ class TestEvaluate:
             assert text.count("<think>") == 1
 
     def test_what_was_cut_stands_in_the_folder_as_the_model_began_it(
-        self, run, fault_server, tiny_model, tmp_path
+        self, run, scripted_model, tiny_model, tmp_path
     ):
-        Model(fault_server, tiny_model, solve)
+        scripted_model(tiny_model, solve)
         run(budgets=(SMALL, LARGE))
         whole = completions_of(tmp_path / "run", LARGE)
         for key, each in completions_of(tmp_path / "run", SMALL).items():
@@ -219,13 +182,13 @@ class TestEvaluate:
         assert part_of(run(budgets=(SMALL, LARGE)), SMALL)["latency"] is None
 
     def test_trap_35_a_resumed_run_asks_for_what_is_missing_and_no_more(
-        self, run, fault_server, tiny_model, tmp_path
+        self, run, scripted_model, fault_server, tiny_model, tmp_path
     ):
         def fail_on_two(prompt):
             n = find_problem(prompt)
             return fault_server.status(500) if n == 2 else solve(prompt)
 
-        model = Model(fault_server, tiny_model, fail_on_two)
+        model = scripted_model(tiny_model, fail_on_two)
         with pytest.raises(RunStopped, match=r"1 of 4 completions are missing, HumanEval/2"):
             run()
         unfinished = json.loads((tmp_path / "run" / "report.json").read_text())
@@ -238,42 +201,44 @@ class TestEvaluate:
         assert len(model.asked) == before + 1
         assert part_of(report)["metrics"]["pass_at_1"]["estimate"] == 1.0
 
-    def test_a_finished_run_is_measured_again_without_a_server(self, run, fault_server, tiny_model):
-        Model(fault_server, tiny_model, solve)
+    def test_a_finished_run_is_measured_again_without_a_server(
+        self, run, scripted_model, tiny_model
+    ):
+        scripted_model(tiny_model, solve)
         first = run()
         again = run(is_closed=True)
         assert again["benchmarks"] == first["benchmarks"]
 
-    def test_other_rules_judge_again_and_generate_nothing(self, run, fault_server, tiny_model):
+    def test_other_rules_judge_again_and_generate_nothing(self, run, scripted_model, tiny_model):
         def draft(prompt):
             return solve(prompt).replace("</think>\n", "")
 
-        Model(fault_server, tiny_model, draft)
+        scripted_model(tiny_model, draft)
         assert part_of(run())["metrics"]["outcomes"] == {"no_answer": N}
         report = run(extract="paper", is_closed=True)
         assert part_of(report)["metrics"]["outcomes"] == {"passed": N}
 
-    def test_more_problems_and_smaller_budgets_come_on_top(self, run, fault_server, tiny_model):
-        model = Model(fault_server, tiny_model, solve)
+    def test_more_problems_and_smaller_budgets_come_on_top(self, run, scripted_model, tiny_model):
+        model = scripted_model(tiny_model, solve)
         run(limit=2)
         assert len(model.asked) == 2
         report = run(budgets=(SMALL, LARGE))
         assert len(model.asked) == N
         assert part_of(report)["metrics"]["n_problems"] == N
 
-    def test_another_model_needs_another_folder(self, run, fault_server, tiny_model):
-        Model(fault_server, tiny_model, solve)
+    def test_another_model_needs_another_folder(self, run, scripted_model, tiny_model):
+        scripted_model(tiny_model, solve)
         run()
         with pytest.raises(RunFolderError, match='model is "m" there and "other" here'):
             run(model="other")
 
     def test_a_server_without_token_ids_gets_text_and_what_cannot_be_cut_is_asked_again(
-        self, run, fault_server, tiny_model, tmp_path
+        self, run, scripted_model, tiny_model, tmp_path
     ):
         def answer(prompt):
             return "next" if find_problem(prompt) == 1 else solve(prompt)
 
-        model = Model(fault_server, tiny_model, answer, has_ids=False)
+        model = scripted_model(tiny_model, answer, has_ids=False)
         report = run(budgets=(SMALL, LARGE))
         texts = [body for body in model.asked if isinstance(body["prompt"], str)]
         assert all(not body["prompt"].startswith("<|begin|>") for body in texts)
@@ -284,14 +249,14 @@ class TestEvaluate:
         for key, each in small.items():
             assert large[key].completion.text.startswith(each.completion.text)
 
-    def test_reruns_ask_under_every_budget_and_have_times(self, run, fault_server, tiny_model):
-        model = Model(fault_server, tiny_model, solve)
+    def test_reruns_ask_under_every_budget_and_have_times(self, run, scripted_model, tiny_model):
+        model = scripted_model(tiny_model, solve)
         report = run(budgets=(SMALL, LARGE), rerun=True)
         assert sorted(body["max_tokens"] for body in model.asked) == [SMALL] * N + [LARGE] * N
         assert part_of(report, SMALL)["latency"]["median_s"] > 0
 
-    def test_samples_have_seeds_of_their_own(self, run, fault_server, tiny_model):
-        model = Model(fault_server, tiny_model, solve)
+    def test_samples_have_seeds_of_their_own(self, run, scripted_model, tiny_model):
+        model = scripted_model(tiny_model, solve)
         report = run(sampling=Sampling(n_samples=3, temperature=0.6, top_p=0.95, seed=7))
         assert {body["seed"] for body in model.asked} == {7, 8, 9}
         assert {(body["temperature"], body["top_p"]) for body in model.asked} == {(0.6, 0.95)}
@@ -299,18 +264,18 @@ class TestEvaluate:
         assert (metrics["n_samples"], metrics["pass_at_k"]) == (3 * N, {"3": 1.0})
 
     def test_a_server_that_only_converses_gets_the_question_alone(
-        self, run, fault_server, tiny_model
+        self, run, scripted_model, tiny_model
     ):
-        model = Model(fault_server, tiny_model, solve)
+        model = scripted_model(tiny_model, solve)
         report = run(api="chat")
         assert all(len(body["messages"]) == 1 for body in model.asked)
         assert part_of(report)["metrics"]["pass_at_1"]["estimate"] == 1.0
 
     def test_a_budget_beyond_the_window_ends_the_run_with_the_servers_words(
-        self, run, fault_server, tiny_model
+        self, run, scripted_model, fault_server, tiny_model
     ):
         words = "maximum context length is 100 tokens"
-        model = Model(fault_server, tiny_model, solve)
+        model = scripted_model(tiny_model, solve)
 
         def refuse(body, n_times):
             is_long = body["max_tokens"] > 100
@@ -321,8 +286,10 @@ class TestEvaluate:
             run()
         assert len(model.asked) == 1  # the others would fare no better
 
-    def test_a_server_with_another_tokenizer_is_refused(self, run, fault_server, tiny_model):
-        model = Model(fault_server, tiny_model, solve)
+    def test_a_server_with_another_tokenizer_is_refused(
+        self, run, scripted_model, fault_server, tiny_model
+    ):
+        model = scripted_model(tiny_model, solve)
 
         def count_wrong(body, n_times):
             return fault_server.stream([{"text": "x"}], usage=(len(body["prompt"]) + 1, 1))
@@ -332,8 +299,10 @@ class TestEvaluate:
             run()
         assert not model.asked
 
-    def test_a_dead_server_is_told_from_a_poor_model(self, run, fault_server, tiny_model):
-        Model(fault_server, tiny_model, lambda prompt: fault_server.drop())
+    def test_a_dead_server_is_told_from_a_poor_model(
+        self, run, scripted_model, fault_server, tiny_model
+    ):
+        scripted_model(tiny_model, lambda prompt: fault_server.drop())
         with pytest.raises(NoReply, match="connection_lost"):
             run()
 
