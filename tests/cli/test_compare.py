@@ -103,32 +103,44 @@ def test_the_differences(asap: Asap, runs: list[str]) -> None:
     done = asap("compare", *runs, "--table", "differences", "--format", "csv")
     table = {row["measure"]: row for row in read_csv(done) if row["benchmark"] == "humaneval 6k"}
     accuracy, tokens = table["Pass@1, points"], table["tokens"]
-    assert (accuracy["value"], accuracy["baseline"], accuracy["difference"]) == (
+    assert (accuracy["mean value"], accuracy["mean baseline"], accuracy["mean difference"]) == (
         "62.5",
         "37.5",
         "25",
     )
     # McNemar's test is for one seed each.
-    assert accuracy["p"] == ""
-    assert tokens["difference"] == "-170"
+    assert accuracy["test p"] == ""
+    assert tokens["mean difference"] == "-170"
     # All four problems are shorter: 2 of 2^4 sign patterns; one arm, nothing to adjust.
-    assert (tokens["p"], tokens["p, Holm"]) == ("0.125", "0.125")
-    assert float(tokens["difference low"]) < -170 < float(tokens["difference high"])
+    assert (tokens["test p"], tokens["test p, Holm"]) == ("0.125", "0.125")
+    assert float(tokens["mean difference low"]) < -170 < float(tokens["mean difference high"])
     # Both solve a (150 and 55 tokens on average) and b (200 and 105).
     both = table["tokens where both pass (2)"]
-    assert (both["value"], both["baseline"], both["difference"]) == ("80", "175", "-95")
-    assert table["s per request"]["difference"] == "-1.5"
+    assert (both["mean value"], both["mean baseline"], both["mean difference"]) == (
+        "80",
+        "175",
+        "-95",
+    )
+    assert table["s per request"]["mean difference"] == "-1.5"
     assert "asap: p: exact McNemar" in done.stderr
 
 
 def test_the_details(asap: Asap, runs: list[str]) -> None:
     details = read_csv(asap("compare", *runs, "--table", "details", "--format", "csv"))
     (row,) = [r for r in details if (r["benchmark"], r["arm"]) == ("humaneval 6k", "asap")]
-    assert (row["problems"], row["samples"]) == ("4", "8")
-    assert (row["cut off %"], row["</think> %"], row["ceiling %"]) == ("0", "100", "75")
+    assert (row["number of problems"], row["number of samples"]) == ("4", "8")
+    assert (row["output cut off %"], row["output </think> %"], row["Pass@1 % ceiling"]) == (
+        "0",
+        "100",
+        "75",
+    )
     # The completions are one token over and over; five of the eight have a hundred and more.
-    assert row["loops %"] == "75"
-    assert (row["of finished %"], row["median s"], row["p95 s"]) == ("62.5", "7", "9")
+    assert row["output loops %"] == "75"
+    assert (row["Pass@1 % of finished"], row["seconds median"], row["seconds p95"]) == (
+        "62.5",
+        "7",
+        "9",
+    )
 
 
 def test_names_and_baseline(asap: Asap, runs: list[str], tmp_path: Path) -> None:
@@ -137,7 +149,11 @@ def test_names_and_baseline(asap: Asap, runs: list[str], tmp_path: Path) -> None
     assert {row["arm"] for row in table} == {"new"}
     accuracy = table[0]
     # One problem more, of one that differs: McNemar's p is 1, and no four problems show a thing.
-    assert (accuracy["difference"], accuracy["p"], accuracy["smallest"]) == ("25", "1", "")
+    assert (accuracy["mean difference"], accuracy["test p"], accuracy["test smallest"]) == (
+        "25",
+        "1",
+        "",
+    )
 
 
 def test_into_a_file(asap: Asap, runs: list[str], tmp_path: Path) -> None:

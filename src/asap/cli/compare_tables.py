@@ -109,10 +109,11 @@ def lay_out_charts(results: Results) -> list[Chart]:
 
 def lay_out_differences(results: Results) -> list[Table]:
     """Every arm against the baseline, with tests."""
-    headings = [
-        *("benchmark", "arm", "measure", "value", "baseline", "difference"),
-        *("p", "p, Holm", "smallest"),
-    ]
+    columns = (
+        *map(Column, ("benchmark", "arm", "measure")),
+        *(Column(heading, "mean") for heading in ("value", "baseline", "difference")),
+        *(Column(heading, "test") for heading in ("p", "p, Holm", "smallest")),
+    )
     rows = [
         (f"{benchmark} {say_budget(budget)}", arm, *cells)
         for benchmark, budget in results.common_budget.items()
@@ -126,15 +127,18 @@ def lay_out_differences(results: Results) -> list[Table]:
     ]
     title = f"Differences to {results.baseline}, tested"
     notes = (_INTERVALS, _TESTS, _SMALLEST, *_gather_notes(results, results.notes))
-    return [Table(title, tuple(map(Column, headings)), tuple(rows), notes)]
+    return [Table(title, columns, tuple(rows), notes)]
 
 
 def lay_out_details(results: Results) -> list[Table]:
     """What else was measured."""
-    headings = [
-        *("benchmark", "arm", "problems", "samples", "Pass@1 %", "tokens", "cut off %"),
-        *("</think> %", "loops %", "of finished %", "ceiling %", "median s", "p95 s"),
-    ]
+    columns = (
+        *map(Column, ("benchmark", "arm")),
+        *(Column(heading, "number of") for heading in ("problems", "samples")),
+        *(Column(heading, "Pass@1 %") for heading in ("all", "of finished", "ceiling")),
+        *(Column(h, "output") for h in ("tokens", "cut off %", "</think> %", "loops %")),
+        *(Column(heading, "seconds") for heading in ("median", "p95")),
+    )
     rows = [
         (f"{benchmark} {say_budget(budget)}", arm, *_detail_cells(score))
         for (benchmark, budget, arm), score in _sort_scores(results)
@@ -145,7 +149,7 @@ def lay_out_details(results: Results) -> list[Table]:
         "canonical solutions reach where it was judged; median and p95: per request",
         *_gather_notes(results, results.notes),
     )
-    return [Table("Details", tuple(map(Column, headings)), tuple(rows), notes)]
+    return [Table("Details", columns, tuple(rows), notes)]
 
 
 def _sort_scores(results: Results) -> list[tuple[tuple[str, int, str], Score]]:
@@ -184,20 +188,19 @@ def _detail_cells(score: Score) -> tuple[Cell, ...]:
         Number(metrics.n_problems),
         Number(metrics.n_samples),
         _percent(metrics.pass_at_1),
+        _share(metrics.accuracy_of_finished),
+        None if ceiling is None else _share(ceiling.n_passed / ceiling.n_problems),
         _number(metrics.tokens, 0),
-        *(
-            None if share is None else Number(100 * share, 1)
-            for share in (
-                metrics.truncation_rate,
-                metrics.closed_thinking_rate,
-                metrics.loop_rate,
-                metrics.accuracy_of_finished,
-                None if ceiling is None else ceiling.n_passed / ceiling.n_problems,
-            )
-        ),
+        _share(metrics.truncation_rate),
+        _share(metrics.closed_thinking_rate),
+        _share(metrics.loop_rate),
         None if latency is None else Number(latency.median_s, 2),
         None if latency is None else Number(latency.p95_s, 2),
     )
+
+
+def _share(share: float | None) -> Cell:
+    return None if share is None else Number(100 * share, 1)
 
 
 def _estimates(difference: ArmDifference | None) -> tuple[Cell, ...]:

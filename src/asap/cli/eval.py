@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from asap.bench import (
     BENCHMARKS,
@@ -36,8 +35,17 @@ from asap.cli.progress import EvalBar
 from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.judge import Judge
+from asap.report import Cell, Column, Number, Table, render_terminal
 from asap.surprisal import digest_weights, find_model_folder
 
+_COLUMNS = (
+    Column("budget"),
+    *(Column(heading, "Pass@1 %") for heading in ("all", "of finished")),
+    *(Column(h, "output") for h in ("tokens", "cut off %", "</think> %", "loops %")),
+    *(Column(heading, "seconds") for heading in ("per sample", "median", "p95")),
+)
+_RATES = ("truncation_rate", "closed_thinking_rate", "loop_rate")
+_TIMES = ("amortised_s", "median_s", "p95_s")
 _SERVER = "Server"
 _JUDGE = "Judge"
 _SAMPLING = "Sampling"
@@ -239,34 +247,14 @@ def _digest(model: str) -> str:
 
 
 def print_report(folder: Path, report: dict[str, Any]) -> None:
-    """The figures as a table on stdout."""
+    """The figures as tables on stdout."""
     terminal = Terminal()
+    n_samples = report["sampling"]["n_samples"]
     for name, part in report["benchmarks"].items():
-        table = Table(title=f"{report['label']} on {name}", title_justify="left")
-        table.add_column("budget", justify="right")
-        headings = (
-            "Pass@1",
-            "95 %",
-            "tokens",
-            "cut off",
-            "</think>",
-            "loops",
-            "passed of finished",
-        )
-        for heading in (*headings, "s/sample", "median s", "p95 s"):
-            table.add_column(heading, justify="right")
-        for budget, entry in part["budgets"].items():
-            table.add_row(*_describe(int(budget), entry))
-        terminal.print(table)
-        ceiling = part["ceiling"]
-        if ceiling is not None:
-            failed = ", ".join(f"{id} {outcome}" for id, outcome in ceiling["failed"].items())
-            terminal.say(
-                f"canonical solutions that pass here: {ceiling['n_passed']} of "
-                f"{ceiling['n_problems']}" + (f" (not: {failed})" if failed else "")
-            )
-        n_samples = report["sampling"]["n_samples"]
-        terminal.say(f"problems: {part['n_questions']}, samples of each: {n_samples}")
+        rows = [_describe(int(budget), entry) for budget, entry in part["budgets"].items()]
+        title = f"{report['label']} on {name}, {part['n_questions']} problems × {n_samples}"
+        table = Table(title, _COLUMNS, tuple(rows), (_describe_ceiling(part["ceiling"]),))
+        terminal.print(render_terminal(table, terminal))
     sandbox, timings = report["sandbox"], report["timings"]
     terminal.say(
         f"judged in: {sandbox['kind']}, Landlock ABI {sandbox['landlock_abi']}, "
@@ -276,21 +264,28 @@ def print_report(folder: Path, report: dict[str, Any]) -> None:
     )
 
 
-def _describe(budget: int, entry: dict[str, Any]) -> list[str]:
-    metrics, latency = entry["metrics"], entry["latency"]
-    rates = [metrics[n] for n in ("truncation_rate", "closed_thinking_rate", "loop_rate")]
-    seconds = [latency and latency[n] for n in ("amortised_s", "median_s", "p95_s")]
+def _describe(budget: int, entry: dict[str, Any]) -> tuple[Cell, ...]:
+    metrics, latency = entry["metrics"], entry["latency"] or {}
     passed = metrics["pass_at_1"]
-    return [
+    return (
         f"{budget:,}",
-        f"{passed['estimate']:.1%}",
-        f"{passed['low']:.1%} to {passed['high']:.1%}",
-        f"{metrics['tokens']['estimate']:,.0f}",
-        *(_share(rate) for rate in rates),
+        Number(100 * passed["estimate"], 1, (100 * passed["low"], 100 * passed["high"])),
         _share(metrics["accuracy_of_finished"]),
-        *("-" if value is None else f"{value:.2f}" for value in seconds),
-    ]
+        Number(metrics["tokens"]["estimate"]),
+        *(_share(metrics[name]) for name in _RATES),
+        *(Number(latency[name], 2) if latency else None for name in _TIMES),
+    )
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
+def _describe_ceiling(ceiling: dict[str, Any] | None) -> str:
+    if ceiling is None:
+        return "ceiling: unknown, the benchmark has no canonical solutions"
+    failed = ", ".join(f"{id} {outcome}" for id, outcome in ceiling["failed"].items())
+    return (
+        f"ceiling: {ceiling['n_passed']} of {ceiling['n_problems']} canonical solutions pass here"
+        + (f" (not: {failed})" if failed else "")
+    )
+
+
+def _share(value: float | None) -> Cell:
+    return None if value is None else Number(100 * value, 1)
