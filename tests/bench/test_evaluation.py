@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -254,6 +255,20 @@ class TestEvaluate:
         report = run(budgets=(SMALL, LARGE), rerun=True)
         assert sorted(body["max_tokens"] for body in model.asked) == [SMALL] * N + [LARGE] * N
         assert part_of(report, SMALL)["latency"]["median_s"] > 0
+
+    def test_broken_problems_are_counted_and_left_out_beside_it(
+        self, run, dataset, scripted_model, tiny_model
+    ):
+        """Problem 3 is broken, as LiveCodeBench's authors say of some, and is not solved."""
+        scripted_model(
+            tiny_model, lambda prompt: "" if find_problem(prompt) == 3 else solve(prompt)
+        )
+        broken = replace(dataset.questions["HumanEval/3"], has_erratum=True)
+        dataset.questions["HumanEval/3"] = broken
+        entry = part_of(run())
+        assert entry["metrics"]["pass_at_1"]["estimate"] == 0.75
+        assert entry["metrics_without_errata"]["n_problems"] == 3
+        assert entry["metrics_without_errata"]["pass_at_1"]["estimate"] == 1.0
 
     def test_samples_have_seeds_of_their_own(self, run, scripted_model, tiny_model):
         model = scripted_model(tiny_model, solve)

@@ -89,6 +89,7 @@ class BenchmarkRun:
         self._completions: dict[Key, Completion] = {}
         self._verdicts: dict[Key, Verdict] = {}
         self._canonical: dict[str, Verdict] = {}
+        self._raised_limits_s: dict[str, float] = {}
 
     def find_missing(self) -> list[Wanted]:
         """What must be generated next for every key to have a completion: first all of the largest
@@ -128,8 +129,8 @@ class BenchmarkRun:
             tell("judging canonical solutions", name, n_canonical, len(ids))
 
         self._canonical = judge_canonical(self.dataset, judge, ids, count)
-        is_scaled = judge.sandbox.timing == "robust"
-        limits = scale_limits(self.dataset, self._canonical) if is_scaled else None
+        if judge.sandbox.timing == "robust":
+            self._raised_limits_s = scale_limits(self.dataset, self._canonical)
         grading = self._name_grading(judge)
         there = self._ledger.verdicts(grading, name)
         # Under many budgets an answer is often the same: it is judged once.
@@ -139,7 +140,7 @@ class BenchmarkRun:
                 text = self.dataset.benchmark.extract(completion.text, self._settings.extract)
                 keys[key[1], text].append(key)
         solutions = [Solution(id, n, text) for n, (id, text) in enumerate(keys)]
-        judged = judge_solutions(self.dataset, solutions, judge, limits)
+        judged = judge_solutions(self.dataset, solutions, judge, self._raised_limits_s)
         for n_done, (solution, verdict) in enumerate(judged, 1):
             for key in keys[solution.id, solution.text]:
                 self._ledger.store_verdict(grading, key, verdict)
@@ -163,6 +164,7 @@ class BenchmarkRun:
             ],
             "n_questions": len(self._questions),
             "ceiling": self._describe_ceiling(),
+            "raised_cpu_limits_s": self._raised_limits_s,
             "budgets": {str(b): self._describe_budget(b) for b in reversed(self._budgets)},
         }
 

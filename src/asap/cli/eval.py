@@ -253,7 +253,8 @@ def print_report(folder: Path, report: dict[str, Any]) -> None:
     for name, part in report["benchmarks"].items():
         rows = [_describe(int(budget), entry) for budget, entry in part["budgets"].items()]
         title = f"{report['label']} on {name}, {part['n_questions']} problems × {n_samples}"
-        table = Table(title, _COLUMNS, tuple(rows), (_describe_ceiling(part["ceiling"]),))
+        notes = (_describe_ceiling(part["ceiling"]), *_describe_errata(part["budgets"]))
+        table = Table(title, _COLUMNS, tuple(rows), notes)
         terminal.print(render_terminal(table, terminal))
     sandbox, timings = report["sandbox"], report["timings"]
     terminal.say(
@@ -285,6 +286,17 @@ def _describe_ceiling(ceiling: dict[str, Any] | None) -> str:
         f"ceiling: {ceiling['n_passed']} of {ceiling['n_problems']} canonical solutions pass here"
         + (f" (not: {failed})" if failed else "")
     )
+
+
+def _describe_errata(budgets: dict[str, Any]) -> list[str]:
+    """What Pass@1 is without the problems that the benchmark's authors call broken."""
+    return [
+        f"without the problems that are known to be broken, at {int(budget):,}: "
+        f"{100 * entry['metrics_without_errata']['pass_at_1']['estimate']:.1f} % of "
+        f"{entry['metrics_without_errata']['n_problems']}"
+        for budget, entry in budgets.items()
+        if "metrics_without_errata" in entry
+    ]
 
 
 def _share(value: float | None) -> Cell:
