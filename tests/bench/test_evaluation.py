@@ -233,6 +233,14 @@ class TestEvaluate:
         with pytest.raises(RunFolderError, match='model is "m" there and "other" here'):
             run(model="other")
 
+    def test_a_folder_in_which_nothing_was_generated_is_taken_over(
+        self, run, scripted_model, tiny_model
+    ):
+        with pytest.raises(AssertionError, match="nothing had to be generated"):
+            run(model="mistyped", is_closed=True)
+        scripted_model(tiny_model, solve)
+        assert part_of(run())["metrics"]["pass_at_1"]["estimate"] == 1.0
+
     def test_a_server_without_token_ids_gets_text_and_what_cannot_be_cut_is_asked_again(
         self, run, scripted_model, tiny_model, tmp_path
     ):

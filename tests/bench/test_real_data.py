@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from asap.bench import Solution, judge_solutions, open_benchmark
+from asap.bench import Solution, judge_canonical, judge_solutions, open_benchmark
 
 pytestmark = pytest.mark.real
 
@@ -81,8 +81,11 @@ def test_twenty_canonical_solutions_pass(real_data, judge, name):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", FILES)
 def test_all_canonical_solutions_pass(real_data, judge, name):
+    """Under the limits that the ceiling is found with: the slowest take a minute of CPU time."""
     dataset = open_real(real_data, name)
-    assert judge_ids(dataset, list(dataset.questions), judge) == {}
+    verdicts = judge_canonical(dataset, judge)
+    assert len(verdicts) == COUNTS[dataset.benchmark.name]
+    assert {id: v for id, v in verdicts.items() if v.outcome != "passed"} == {}

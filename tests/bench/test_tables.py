@@ -125,7 +125,7 @@ def test_other_rules_of_grading_are_said(tmp_path, write_eval_run):
     one = open_eval_run(write_eval_run(tmp_path / "1", "A", results))
     other = open_eval_run(write_eval_run(tmp_path / "2", "B", results, timing="paper"))
     (line,) = compare_runs(gather_arms([("A", one), ("B", other)])).differing_rules
-    assert line == "the runs were not graded alike: timing is paper or robust"
+    assert line == "the runs were not made alike: timing is paper or robust"
 
 
 def test_budgets_in_words():

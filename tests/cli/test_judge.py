@@ -72,8 +72,8 @@ def test_right_wrong_and_missing_answers(run_judge: Any, tmp_path: Path) -> None
         "ceiling: 2 of 3 canonical solutions of these problems pass here",
         "  HumanEval/3: wrong_answer: assert candidate() == 3: AssertionError",
         # Wilson's interval for 2 of 3, and for 2 of 4.
-        "Pass@1 of the 3 problems answered: 66.7% [20.8%, 93.9%]",
-        "Pass@1 of all 4 problems: 50.0% [15.0%, 85.0%]; 1 unanswered count as not passed",
+        "Pass@1 of the 3 problems in the file: 66.7% [20.8%, 93.9%]",
+        "Pass@1 of all 4 problems: 50.0% [15.0%, 85.0%]; 1 not in the file counted as not passed",
         "outcomes: 2 passed · 1 wrong_answer",
     ]
     assert lines[8].startswith("time: ")

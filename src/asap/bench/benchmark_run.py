@@ -24,7 +24,7 @@ from asap.judge import Judge, Verdict
 
 Stage = Literal["generating", "judging canonical solutions", "judging"]
 OnProgress = Callable[[Stage, str, int, int], None]
-"""What is being done, of which benchmark, how many are done, of how many."""
+"""What is being done, on what (a benchmark), how many are done, of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +108,14 @@ class BenchmarkRun:
     def generate(self, generator: Generator, wanted: Sequence[Wanted], tell: OnProgress) -> None:
         """Generate them, storing each as it arrives."""
         n_done = 0
+        budgets = " and ".join(f"{budget:,}" for budget in sorted({w.key[3] for w in wanted}))
+        what = f"{self.dataset.name} under {budgets} tokens"
 
         def keep(entry: Entry) -> None:
             nonlocal n_done
             self._ledger.store_completion(entry)
             n_done += 1
-            tell("generating", self.dataset.name, n_done, len(wanted))
+            tell("generating", what, n_done, len(wanted))
 
         generator.generate(wanted, keep)
 

@@ -200,7 +200,7 @@ def _run(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
             start_new_session=True,  # an interrupt from the keyboard is for the command alone
         )
     try:
-        _log.warning("waiting for the model's server to start; it writes to %s", log)
+        _log.info("waiting for the model's server to start; it writes to %s", log)
         _wait_until_ready(guard, port, log)
         yield
     finally:

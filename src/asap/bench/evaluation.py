@@ -21,7 +21,7 @@ from asap.bench.benchmark_run import BenchmarkRun, EvalSettings, OnProgress
 from asap.bench.dataset import Dataset
 from asap.bench.eval_folder import FORMAT_VERSION, write_graded
 from asap.bench.generate import Generator
-from asap.bench.ledger import EvalLedger
+from asap.bench.ledger import LEDGER, EvalLedger
 from asap.bench.model_tokenizer import ModelTokenizer
 from asap.errors import RunFolderError
 from asap.judge import Judge
@@ -70,7 +70,7 @@ def evaluate(
     }
     _write_report(folder, head)
     tell = on_progress or (lambda *_: None)
-    with EvalLedger(folder / "ledger.sqlite") as ledger:
+    with EvalLedger(folder / LEDGER) as ledger:
         runs = [BenchmarkRun(dataset, settings, ledger, tokenizer) for dataset in datasets]
         _generate_missing(runs, open_generator, tell)
         generated_s = time.monotonic() - started
@@ -97,7 +97,8 @@ def evaluate(
 
 
 def check_eval(folder: Path, datasets: Sequence[Dataset], settings: EvalSettings) -> bool:
-    """Whether the evaluation is there already, finished or not. Changes nothing.
+    """Whether there is something to go on with. A folder in which nothing was generated yet, say
+    because no server was named, is taken over, whatever it was to hold. Changes nothing.
 
     Raises:
         RunFolderError: the folder holds something else; the difference is named.
@@ -118,6 +119,8 @@ def check_eval(folder: Path, datasets: Sequence[Dataset], settings: EvalSettings
             f"{folder} has format version {there.get('format_version')}; "
             f"this asap reads {FORMAT_VERSION}"
         )
+    if not EvalLedger.has_completions(folder / LEDGER):
+        return False
     here = _identify(datasets, settings)
     data_there, data_here = there["identity"]["data"], here["data"]
     pairs = {name: (there["identity"].get(name), value) for name, value in here.items()}

@@ -18,6 +18,8 @@ from asap.bench.completion import Completion
 from asap.errors import RunFolderError
 from asap.judge import Verdict
 
+LEDGER = "ledger.sqlite"
+"""Its name in the run folder."""
 FORMAT_VERSION = 1
 """Stands in the file as SQLite's `user_version`."""
 
@@ -78,6 +80,18 @@ class EvalLedger:
         except RunFolderError:
             self._connection.close()
             raise
+
+    @classmethod
+    def has_completions(cls, path: Path) -> bool:
+        """Whether a ledger is there and holds anything.
+
+        Raises:
+            RunFolderError: as for `EvalLedger`.
+        """
+        if not path.exists():
+            return False
+        with cls(path) as ledger:
+            return bool(ledger._execute("SELECT 1 FROM completions LIMIT 1", ()))
 
     def __enter__(self) -> Self:
         return self

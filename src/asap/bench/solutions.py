@@ -37,7 +37,10 @@ def read_solutions(path: Path) -> list[Solution]:
         except ValidationError as error:
             first = error.errors()[0]
             name = first["loc"][0]
-            raise InputError(f"{place} is no solution: '{name}': {first['msg']}") from None
+            raise InputError(
+                f"{place} is no solution: '{name}': {first['msg']}; a line has id (text), "
+                "solution (code or null) and perhaps sample (a number)"
+            ) from None
         solutions.append(Solution(line.id, line.sample, line.solution))
     if not solutions:
         raise InputError(f"{path} holds no solutions")

@@ -125,7 +125,8 @@ def _download(
     except (OSError, ValueError, *transport_errors) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{benchmark.name} cannot be read from the Hub ({reason}); name a local file instead"
+            f"{benchmark.name} cannot be read from the Hub ({reason}); name a local file: "
+            f"--data {benchmark.name}=FILE"
         ) from error
     return tuple(files)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from asap.bench.comparison import Comparison, check_same_problems, compare_arms, tabulate
 from asap.bench.eval_folder import Ceiling, EvalRun
@@ -257,11 +258,15 @@ def _find_gaps(arms: Sequence[Arm], baseline: str, benchmark: str) -> tuple[str,
 
 def _find_differing_rules(arms: Sequence[Arm]) -> tuple[str, ...]:
     lines = []
-    for rule in ("extract", "timing"):
-        values = {str(run.report.get(rule)) for arm in arms for run in arm.runs}
+    for rule in ("extract", "timing", "temperature", "top_p", "n_samples"):
+        values = {_find_rule(run.report, rule) for arm in arms for run in arm.runs}
         if len(values) > 1:
-            lines.append(f"the runs were not graded alike: {rule} is {' or '.join(sorted(values))}")
+            lines.append(f"the runs were not made alike: {rule} is {' or '.join(sorted(values))}")
     return tuple(lines)
+
+
+def _find_rule(report: Mapping[str, Any], rule: str) -> str:
+    return str({**report, **report.get("sampling", {})}.get(rule))
 
 
 def _list(arms: Sequence[Arm]) -> str:

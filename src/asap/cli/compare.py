@@ -40,6 +40,7 @@ _LAYOUTS: dict[TableName, Callable[[Results], list[Table]]] = {
     "differences": lay_out_differences,
     "details": lay_out_details,
 }
+_FORMATS: dict[str, Format] = {".md": "markdown", ".csv": "csv", ".tex": "latex"}
 _ENDLESS = 100_000
 """Columns of a file or a pipe, where no line has to be broken."""
 
@@ -55,7 +56,10 @@ def compare(
         str | None, typer.Option(help="The arm to compare with; the first one by default.")
     ] = None,
     table: Annotated[TableName | None, typer.Option(help="Only this one; all by default.")] = None,
-    format: Annotated[Format, typer.Option(help="How the tables are written.")] = "terminal",
+    format: Annotated[
+        Format | None,
+        typer.Option(help="How the tables are written; by default as --output's suffix says."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file to write instead of printing.")
     ] = None,
@@ -69,6 +73,7 @@ def compare(
 
       asap compare original=runs/a asap=runs/b1 asap=runs/b2 --table main --format latex
     """
+    format = format or _FORMATS.get(output.suffix if output else "", "terminal")
     results = compare_runs(gather_arms(map(_open_run, runs)), baseline)
     names: Sequence[TableName] = tuple(_LAYOUTS) if table is None else (table,)
     if format == "terminal":

@@ -36,7 +36,7 @@ def lay_out_main(results: Results) -> list[Table]:
             (arm, *(c for _, b, n in groups for c in _score_cells(results.scores.get((b, n, arm)))))
             for arm in results.arms
         ),
-        (_LATENCY, *notes),
+        (_LATENCY, *_count_problems(results), *notes),
     )
     others = [arm for arm in results.arms if arm != results.baseline]
     if not results.differences:
@@ -125,6 +125,8 @@ def lay_out_differences(results: Results) -> list[Table]:
             results.differences[benchmark, arm],
         )
     ]
+    if not rows:
+        return []
     title = f"Differences to {results.baseline}, tested"
     notes = (_INTERVALS, _TESTS, _SMALLEST, *_gather_notes(results, results.notes))
     return [Table(title, columns, tuple(rows), notes)]
@@ -150,6 +152,15 @@ def lay_out_details(results: Results) -> list[Table]:
         *_gather_notes(results, results.notes),
     )
     return [Table("Details", columns, tuple(rows), notes)]
+
+
+def _count_problems(results: Results) -> list[str]:
+    """How many problems each benchmark's scores are over: `--limit` may have made them few."""
+    counts = {
+        benchmark: results.scores[benchmark, budget, arm].metrics.n_problems
+        for (benchmark, budget, arm) in results.scores
+    }
+    return [f"problems: {', '.join(f'{count:,} of {name}' for name, count in counts.items())}"]
 
 
 def _sort_scores(results: Results) -> list[tuple[tuple[str, int, str], Score]]:

@@ -167,6 +167,8 @@ def eval(
 
     @contextmanager
     def open_generator() -> Iterator[Generator]:
+        if engine:
+            bar.say(f"starting the server; what it says goes to {output / 'server.log'}")
         with _open_client(model, url, engine, dtype, seed, output, limits) as client:
             yield Generator(client, own, settings.sampling, _find_window(model) if engine else None)
 

@@ -173,9 +173,10 @@ class _Report:
         else:
             limits = (
                 f"{CALL_CPU_S:g} s of CPU time for a function, {PROGRAM_CPU_S:g} s for each test "
-                f"of a program and of LiveCodeBench; {len(self.limits)} raised to 4 times the "
-                "canonical solution's"
+                "of a program"
             )
+            if self.limits:
+                limits += f"; more for {len(self.limits)} problems with slow canonical solutions"
         n_answered, n_all = len(self.passed), len(self.dataset.questions)
         counts = " · ".join(f"{n:,} {name}" for name, n in sorted(self.outcomes.items()))
         return [
@@ -184,9 +185,9 @@ class _Report:
             f"sandbox: {sandbox.kind}, Landlock ABI {sandbox.landlock_abi}",
             f"limits ({sandbox.timing}): {limits}; {sandbox.memory_mib:,} MiB",
             *self._describe_ceiling(),
-            f"Pass@1 of the {n_answered:,} problems answered: {_show(self.of_answered)}",
-            f"Pass@1 of all {n_all:,} problems: {_show(self.of_all)}; {self.n_unanswered:,} "
-            "unanswered count as not passed",
+            f"Pass@1 of the {n_answered:,} problems in the file: {_show(self.of_answered)}",
+            f"Pass@1 of all {n_all:,} problems: {_show(self.of_all)}; {self.n_unanswered:,} not in "
+            "the file counted as not passed",
             f"outcomes: {counts}",
             f"time: {self.seconds:.1f} s, {sandbox.workers} at a time",
         ]

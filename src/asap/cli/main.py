@@ -55,6 +55,9 @@ def root(
     # No telemetry unless the user asked for it in the environment.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if not verbose:
+        # It would say every attempt twice; what comes of them is said once, by us.
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     level = (
         logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     )

@@ -159,8 +159,9 @@ def print_summary(result: RunResult) -> None:
             f"{used.prompt_tokens:,} tokens read, {used.completion_tokens:,} written"
         )
     stages = " · ".join(f"{name} {value:.1f} s" for name, value in result.seconds_by_stage.items())
-    terminal.say(
-        f"time: {result.seconds:.1f} s; in the two shards at work: {stages}",
-        f"train on it: datasets.load_dataset({str(result.folder)!r})",
-        f"look at one: asap show {shlex.quote(str(result.folder))} --row 0",
-    )
+    terminal.say(f"time: {result.seconds:.1f} s" + (f"; by stage: {stages}" if stages else ""))
+    if summary.rows_out:
+        terminal.say(
+            f"train on it: datasets.load_dataset({str(result.folder)!r})",
+            f"look at one: asap show {shlex.quote(str(result.folder))} --row 0",
+        )

@@ -19,6 +19,8 @@ def render_terminal(table: Table, console: Console) -> Group:
     """The table, in as many parts as the console's width asks for, with title and notes."""
     parts = [_draw(table, positions) for positions in _cut(table, console)]
     notes = [Text(note, style="dim") for note in table.notes]
+    if table.find_best():
+        notes.insert(0, Text("*: the best of its column", style="dim"))
     return Group(Text(table.title, style="bold"), *parts, *notes)
 
 
