@@ -227,6 +227,28 @@ class TestEvaluate:
         assert len(model.asked) == N
         assert part_of(report)["metrics"]["n_problems"] == N
 
+    def test_what_ended_under_a_small_budget_is_not_generated_under_a_larger_one(
+        self, run, scripted_model, tiny_model, tmp_path
+    ):
+        def answer(prompt):
+            return "next" if find_problem(prompt) == 1 else solve(prompt)
+
+        model = scripted_model(tiny_model, answer)
+        run(budgets=(SMALL,))
+        run(budgets=(LARGE,))
+        assert sorted(body["max_tokens"] for body in model.asked) == [SMALL] * N + [LARGE] * (N - 1)
+        taken = completions_of(tmp_path / "run", LARGE)["HumanEval/1", 0].completion
+        assert (taken.text, taken.finish_reason, taken.budget_tokens) == ("next", "stop", LARGE)
+
+    def test_drawn_samples_are_drawn_again_under_a_larger_budget(
+        self, run, scripted_model, tiny_model
+    ):
+        model = scripted_model(tiny_model, lambda prompt: "next")
+        warm = Sampling(temperature=0.6)
+        run(budgets=(SMALL,), sampling=warm)
+        run(budgets=(LARGE,), sampling=warm)
+        assert [body["max_tokens"] for body in model.asked] == [SMALL] * N + [LARGE] * N
+
     def test_another_model_needs_another_folder(self, run, scripted_model, tiny_model):
         scripted_model(tiny_model, solve)
         run()

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from asap.bench.benchmark import Extract, Question
@@ -178,24 +178,34 @@ class BenchmarkRun:
                     yield (self.dataset.name, question.id, sample, budget), question
 
     def _gather(self) -> None:
-        """Give every key its completion: its own, or the one of a larger budget, cut."""
+        """Give every key its completion: its own, or the one of another budget, cut or as it is."""
         self._generated = self._ledger.completions(self.dataset.name)
         self._completions = {}
-        budgets: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for _, id, sample, budget in self._generated:
-            budgets[id, sample].append(budget)
+        others: dict[tuple[str, int], list[Completion]] = defaultdict(list)
+        for key in sorted(self._generated, key=lambda key: key[3]):
+            others[key[1], key[2]].append(self._generated[key].completion)
         for key, _ in self._keys():
-            name, id, sample, budget = key
+            _, id, sample, budget = key
             if key in self._generated:
                 self._completions[key] = self._generated[key].completion
             elif not self._settings.has_reruns:
-                larger = [b for b in budgets[id, sample] if b > budget]
-                entries = [self._generated[name, id, sample, b] for b in sorted(larger)]
-                whole = next(
-                    (e.completion for e in entries if _can_cut(e.completion, budget)), None
-                )
-                if whole is not None:
-                    self._completions[key] = cut_to_budget(whole, budget, self._decode)
+                found = (self._take_over(other, budget) for other in others[id, sample])
+                taken = next((each for each in found if each is not None), None)
+                if taken is not None:
+                    self._completions[key] = taken
+
+    def _take_over(self, completion: Completion, budget_tokens: int) -> Completion | None:
+        """What a completion under another budget says of this one; None: nothing."""
+        if completion.budget_tokens < budget_tokens:
+            # Greedy decoding that came to its end does so under a larger budget as well. Drawn
+            # samples may not be kept for being short: the others would be drawn once more.
+            is_whole = (
+                completion.finish_reason == "stop" and not self._settings.sampling.temperature
+            )
+            return replace(completion, budget_tokens=budget_tokens) if is_whole else None
+        if completion.n_tokens > budget_tokens and completion.completion_ids is None:
+            return None
+        return cut_to_budget(completion, budget_tokens, self._decode)
 
     def _describe_budget(self, budget: int) -> dict[str, Any]:
         graded = self.graded(budget)
@@ -239,7 +249,3 @@ def find_busy_s(entries: Sequence[Entry]) -> float:
         busy_s += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return busy_s
-
-
-def _can_cut(completion: Completion, budget_tokens: int) -> bool:
-    return completion.n_tokens <= budget_tokens or completion.completion_ids is not None
