@@ -155,6 +155,6 @@ def test_the_server_that_ships_with_transformers_is_started_asked_and_stopped(
     # A random model repeats itself: nothing ends, so the small budget is asked for as well.
     assert part["4"]["metrics"]["tokens"]["estimate"] == 4
     assert part["4"]["latency"]["median_s"] > 0
-    long = asap("eval", *model, *line.split(), "--budgets", "2k")
+    long = asap("eval", *model, *line.split(), "--budgets", "2k", "-o", "long")
     assert long.returncode == 2
     assert "the model reads 1,024 tokens" in long.stderr
