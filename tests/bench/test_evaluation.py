@@ -88,6 +88,7 @@ def run(fault_server, dataset, tiny_model, tmp_path):
         limit=None,
         is_closed=False,
         tokenizer=None,
+        data=dataset,
     ):
         own = ModelTokenizer(str(tokenizer or tiny_model)) if api == "completions" else None
         settings = EvalSettings(
@@ -113,7 +114,7 @@ def run(fault_server, dataset, tiny_model, tmp_path):
 
         return evaluate(
             tmp_path / "run",
-            [dataset],
+            [data],
             settings,
             tokenizer=own,
             open_generator=open_generator,
@@ -226,6 +227,16 @@ class TestEvaluate:
         report = run(budgets=(SMALL, LARGE))
         assert len(model.asked) == N
         assert part_of(report)["metrics"]["n_problems"] == N
+
+    def test_data_that_changed_are_refused_also_after_another_benchmark(
+        self, run, dataset, scripted_model, tiny_model
+    ):
+        scripted_model(tiny_model, solve)
+        run()
+        run(data=replace(dataset, part="other"))
+        (file,) = dataset.files
+        with pytest.raises(RunFolderError, match="the data of humaneval is"):
+            run(data=replace(dataset, files=(replace(file, sha256="0" * 64),)))
 
     def test_what_ended_under_a_small_budget_is_not_generated_under_a_larger_one(
         self, run, scripted_model, tiny_model, tmp_path

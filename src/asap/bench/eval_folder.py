@@ -191,16 +191,13 @@ class EvalRun:
         return by_key
 
 
-def open_eval_run(folder: Path) -> EvalRun:
-    """Open the folder of a finished evaluation.
+def read_eval_report(folder: Path) -> dict[str, Any]:
+    """The report of an evaluation, finished or not.
 
     Raises:
-        RunFolderError: there is no such folder or no run in it, it is of another kind or format,
-            or it is not finished.
+        RunFolderError: there is none, or it is of another kind or format.
     """
     path = folder / "report.json"
-    if not folder.exists():
-        raise RunFolderError(f"there is no folder {folder}")
     try:
         report = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -216,6 +213,19 @@ def open_eval_run(folder: Path) -> EvalRun:
             f"{folder} has format version {report.get('format_version')}; "
             f"this asap reads {FORMAT_VERSION}"
         )
+    return report
+
+
+def open_eval_run(folder: Path) -> EvalRun:
+    """Open the folder of a finished evaluation.
+
+    Raises:
+        RunFolderError: there is no such folder or no run in it, it is of another kind or format,
+            or it is not finished.
+    """
+    if not folder.exists():
+        raise RunFolderError(f"there is no folder {folder}")
+    report = read_eval_report(folder)
     if report.get("status") != "finished":
         raise RunFolderError(
             f"{folder} is not finished; run the same `asap eval` command to finish it"
@@ -225,7 +235,9 @@ def open_eval_run(folder: Path) -> EvalRun:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise RunFolderError(f"{path} is damaged: {place}: {first['msg']}") from None
+        raise RunFolderError(
+            f"{folder / 'report.json'} is damaged: {place}: {first['msg']}"
+        ) from None
     return EvalRun(folder, report)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from asap.bench.benchmark_run import BenchmarkRun, EvalSettings, OnProgress
 from asap.bench.dataset import Dataset
-from asap.bench.eval_folder import FORMAT_VERSION, write_graded
+from asap.bench.eval_folder import FORMAT_VERSION, read_eval_report, write_graded
 from asap.bench.generate import Generator
 from asap.bench.ledger import LEDGER, EvalLedger
 from asap.bench.model_tokenizer import ModelTokenizer
@@ -57,13 +57,16 @@ def evaluate(
         UserError: model, data or machine are not fit; the message says how.
     """
     started = time.monotonic()
-    check_eval(folder, datasets, settings)
+    identity = _identify(datasets, settings)
+    if check_eval(folder, datasets, settings):
+        # Benchmarks of earlier commands have completions here too: their data must not change.
+        identity["data"] = read_eval_report(folder)["identity"]["data"] | identity["data"]
     folder.mkdir(parents=True, exist_ok=True)
     head = {
         "kind": "eval",
         "format_version": FORMAT_VERSION,
         "status": "unfinished",
-        "identity": _identify(datasets, settings),
+        "identity": identity,
         "label": settings.label,
         "model": settings.model,
         "seed": settings.sampling.seed,
@@ -103,22 +106,11 @@ def check_eval(folder: Path, datasets: Sequence[Dataset], settings: EvalSettings
     Raises:
         RunFolderError: the folder holds something else; the difference is named.
     """
-    path = folder / "report.json"
-    if not path.exists():
+    if not (folder / "report.json").exists():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunFolderError(f"{folder} exists and is no run folder; name another --output")
         return False
-    try:
-        there = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise RunFolderError(f"cannot read {path}: {error}") from None
-    if there.get("kind") != "eval":
-        raise RunFolderError(f"{folder} is a run of kind '{there.get('kind')}', not 'eval'")
-    if there.get("format_version") != FORMAT_VERSION:
-        raise RunFolderError(
-            f"{folder} has format version {there.get('format_version')}; "
-            f"this asap reads {FORMAT_VERSION}"
-        )
+    there = read_eval_report(folder)
     if not EvalLedger.has_completions(folder / LEDGER):
         return False
     here = _identify(datasets, settings)

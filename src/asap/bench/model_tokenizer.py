@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from asap.errors import MissingExtraError, ModelError
 from asap.trace import OPENING
@@ -42,6 +43,8 @@ class ModelTokenizer:
         lead = self._tokenizer("", add_special_tokens=True)["input_ids"]
         bos: int | None = self._tokenizer.bos_token_id
         self._lead: tuple[int, ...] = (bos,) if bos is not None and bos in lead[:1] else ()
+        self.encode = cache(self._encode)
+        """The prompt's ids; where the model wants a begin-of-text token there is exactly one."""
 
     def write(self, question: str) -> str:
         """The prompt's text, special tokens of the template in it, ended by the opening tag."""
@@ -51,8 +54,7 @@ class ModelTokenizer:
         text = self._tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
         return _OPEN_TAG_AT_END.sub("", str(text)) + OPENING
 
-    def encode(self, question: str) -> tuple[int, ...]:
-        """The prompt's ids; where the model wants a begin-of-text token there is exactly one."""
+    def _encode(self, question: str) -> tuple[int, ...]:
         text = self._without_lead(self.write(question))
         ids = tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
         return (*self._lead, *ids)
