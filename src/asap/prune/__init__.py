@@ -10,7 +10,7 @@ from asap.prune.drop import Order, count_after, drop_until, fit_to_budget, order
 from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
-from asap.prune.method import Method, Options, StageClock, Tools
+from asap.prune.method import Method, Need, Options, StageClock, Tools
 from asap.prune.passage import Passage, find_passages, governed_by_header
 
 METHODS: dict[str, Callable[[Options], Method]] = {
@@ -23,6 +23,7 @@ __all__ = [
     "Asap",
     "GestaltMatch",
     "Method",
+    "Need",
     "Options",
     "Order",
     "Passage",

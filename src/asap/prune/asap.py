@@ -20,7 +20,7 @@ from asap.prune.coarse import Coarse, CoarseFailure
 from asap.prune.drop import Fitted, Group, Order, fit_to_budget
 from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
-from asap.prune.method import Options, Tools
+from asap.prune.method import Need, Options, Tools
 from asap.prune.passage import governed_by_header
 from asap.prune.rewrite import rewrite_steps
 from asap.prune.select import select_steps
@@ -54,6 +54,13 @@ class Asap:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """An LLM for two ways of stage 1, a scorer for stage 2."""
+        chat: set[Need] = {"chat"} if self.options.stage1 in ("select", "rewrite") else set()
+        scorer: set[Need] = {"scorer"} if self.options.stage2 == "first-token" else set()
+        return frozenset(chat | scorer)
 
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Prune a batch of traces; see `Method.prune`."""

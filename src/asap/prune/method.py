@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 from asap.chat import Chat
 from asap.errors import RecipeError
-from asap.surprisal import StepScorer
+from asap.surprisal import StepScorer, TokenClassifier
 from asap.trace import Budget, Outcome, Render, Segmenter, TokenCounter, Trace
 
 Stage1Mode = Literal["extract", "select", "rewrite", "none"]
@@ -25,6 +25,10 @@ Wording = Literal["original", "reply"]
 Ties = Literal["later", "earlier"]
 OnFailure = Literal["extract", "exclude"]
 OnOverBudget = Literal["exclude", "keep"]
+Unit = Literal["token", "phrase", "sentence"]
+Cut = Literal["budget", "percentile"]
+WordProbability = Literal["mean", "first"]
+Need = Literal["scorer", "chat", "classifier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,18 @@ class Options:
     keep_headers: bool = True
     on_stage1_failure: OnFailure = "extract"
     on_step_over_budget: OnOverBudget = "exclude"
+    seed: int = 0
+    suffix_tokens: int = 512
+    unit: Unit = "phrase"
+    cut: Cut = "budget"
+    preserve_whitespace: bool = True
+    force_tokens: tuple[str, ...] = ()
+    force_digits: bool = False
+    drop_consecutive: bool = False
+    word_probability: WordProbability = "mean"
+    ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+    delimiter: str = "<|eot_id|>"
+    level_tokens: tuple[int, ...] = (512, 2048, 8192)
 
 
 class StageClock:
@@ -74,6 +90,7 @@ class Tools:
     counter: TokenCounter
     scorer: StepScorer | None = None
     chat: Chat | None = None
+    classifier: TokenClassifier | None = None
     clock: StageClock = field(default_factory=StageClock)
 
     def need_scorer(self) -> StepScorer:
@@ -93,12 +110,29 @@ class Tools:
             RecipeError: the run has none.
         """
         if self.chat is None:
-            raise RecipeError("this stage 1 asks an LLM: name one (--llm MODEL --llm-url URL)")
+            raise RecipeError("this method asks an LLM: name one (--llm MODEL --llm-url URL)")
         return self.chat
+
+    def need_classifier(self) -> TokenClassifier:
+        """The token classifier.
+
+        Raises:
+            RecipeError: the run has none.
+        """
+        if self.classifier is None:
+            raise RecipeError(
+                "this method asks a token classifier: name one (--classifier FOLDER or a Hub id)"
+            )
+        return self.classifier
 
 
 class Method(Protocol):
     """A pruning method."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Which backends it uses; a run opens these and no others."""
+        ...
 
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Prune a batch.

@@ -41,11 +41,11 @@ def open_tools(
     """
     with ExitStack() as stack:
         chat = None
-        if recipe.needs_chat:
+        if "chat" in recipe.needs:
             chat = _open_chat(recipe, limits or ChatLimits(), stack)
         counter = load_counter(recipe.tokenizer or recipe.scorer)
         scorer = None
-        if recipe.needs_scorer:
+        if "scorer" in recipe.needs:
             scorer = load_scorer(
                 recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context
             )

@@ -101,7 +101,7 @@ def prune_corpus(
         recipe.budget,
         recipe.segment,
         tools,
-        shard_rows if recipe.needs_chat else min(shard_rows, SCORING_BATCH_ROWS),
+        shard_rows if "chat" in recipe.needs else min(shard_rows, SCORING_BATCH_ROWS),
         tuple(keep_columns),
     )
     n_shards = _run_shards(corpus, ledger, pipeline, limit, shard_rows, on_progress)

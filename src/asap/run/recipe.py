@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asap.errors import RecipeError
-from asap.prune import METHODS, Options
+from asap.prune import METHODS, Need, Options
 from asap.trace import Budget
 
 
@@ -78,6 +78,36 @@ class Recipe(BaseModel):
     """
     on_step_over_budget: Literal["exclude", "keep"] = "exclude"
     """What happens to a row whose last step alone is over the budget."""
+    seed: int = 0
+    """What everything drawn at random hangs on, with the row: `random`, `tokenskip`."""
+    suffix_tokens: int = Field(default=512, ge=0)
+    """`spirit`: tokens after a step over which the rise in perplexity is measured; 0: all."""
+    unit: Literal["token", "phrase", "sentence"] = "phrase"
+    """`selective-context`: what goes or stays as a whole."""
+    cut: Literal["budget", "percentile"] = "budget"
+    """Token-level methods: drop until the budget holds, or, as published, whatever is below the
+    percentile of the ratio.
+    """
+    preserve_whitespace: bool = True
+    """Token-level methods: keep line breaks and indentation of what stays; off, all white space
+    becomes single blanks, as published.
+    """
+    classifier: str | None = None
+    """The token classifier of `llmlingua2` and `tokenskip`: a folder or a Hub id."""
+    force_tokens: list[str] = []
+    """`llmlingua2`, `tokenskip`: words that always stay."""
+    force_digits: bool = False
+    """`llmlingua2`, `tokenskip`: whether words with a digit always stay."""
+    drop_consecutive: bool = False
+    """`llmlingua2`, `tokenskip`: whether a forced word goes that follows its like."""
+    word_probability: Literal["mean", "first"] = "mean"
+    """`llmlingua2`, `tokenskip`: a word's probability from those of its tokens."""
+    ratios: list[float] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
+    """`tokenskip`: the ratios of which each row draws one."""
+    delimiter: str = "<|eot_id|>"
+    """`tokenskip`: what stands on both sides of the ratio in the prompt."""
+    level_tokens: list[int] = [512, 2048, 8192]
+    """`dap`: most tokens of a rewritten thinking for an easy, a medium and a hard question."""
     llm: str | None = None
     """The LLM of stage 1, as its server names it."""
     llm_url: str | None = None
@@ -100,6 +130,10 @@ class Recipe(BaseModel):
     def _check(self) -> Recipe:
         if self.method not in METHODS:
             raise ValueError(f"method is '{self.method}'; there are: {', '.join(sorted(METHODS))}")
+        if not self.ratios or not all(0.0 < ratio <= 1.0 for ratio in self.ratios):
+            raise ValueError("ratios must be above 0 and at most 1, and there must be one")
+        if len(self.level_tokens) != 3 or any(n < 1 for n in self.level_tokens):
+            raise ValueError("level_tokens are three counts: easy, medium, hard")
         if self.budget_tokens is not None and self.ratio is not None:
             raise ValueError("budget_tokens and ratio exclude each other")
         if self.wording == "reply" and self.stage1 != "rewrite":
@@ -116,17 +150,14 @@ class Recipe(BaseModel):
     @property
     def options(self) -> Options:
         """The fields that a method sees."""
-        return Options(**{name: getattr(self, name) for name in Options.__dataclass_fields__})
+        given: dict[str, Any] = {name: getattr(self, name) for name in Options.__dataclass_fields__}
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        return Options(**given | lists)
 
     @property
-    def needs_chat(self) -> bool:
-        """Whether stage 1 asks an LLM."""
-        return self.stage1 in ("select", "rewrite")
-
-    @property
-    def needs_scorer(self) -> bool:
-        """Whether stage 2 scores."""
-        return self.stage2 == "first-token"
+    def needs(self) -> frozenset[Need]:
+        """Which backends the method uses under these options."""
+        return METHODS[self.method](self.options).needs
 
     def to_yaml(self) -> str:
         """The recipe as a file that gives it back."""

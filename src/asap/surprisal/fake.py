@@ -13,7 +13,8 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from asap.surprisal.alignment import find_step_tokens
-from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores
+from asap.surprisal.classifier import TokenLabels
+from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
 from asap.trace import OPENING
 
 _TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])|\s+\Z")
@@ -76,6 +77,30 @@ class FakeScorer:
             self.n_requests += len(requests)
         return [self._score(request, statistics) for request in requests]
 
+    def score_tokens(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Each token by its own text, the white space before it aside."""
+        scores = []
+        for text in texts:
+            matches = list(_TOKEN.finditer(text))
+            scores.append(
+                TokenScores(
+                    starts=tuple(match.start() for match in matches),
+                    ends=tuple(match.end() for match in matches),
+                    nll=tuple(self._surprise(match.group().strip()) for match in matches),
+                )
+            )
+        return scores
+
+    def score_left_out(
+        self, requests: Sequence[ScoreRequest], suffix_tokens: int
+    ) -> list[tuple[float, ...]]:
+        """By the step's text alone; the last step's is 0."""
+        rises = []
+        for request in requests:
+            texts = [request.thinking[step.start : step.end] for step in request.steps[:-1]]
+            rises.append((*(_digest_value("rise" + text) for text in texts), 0.0))
+        return rises
+
     def _score(self, request: ScoreRequest, statistics: frozenset[Statistic]) -> StepScores:
         context = f"{request.question}\n{OPENING}" if request.question else OPENING
         text = context + request.thinking
@@ -108,3 +133,39 @@ def _times(values: Sequence[float], lengths: Sequence[int]) -> tuple[float, ...]
 def _digest_value(text: str) -> float:
     digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48 * 10
+
+
+class FakeClassifier:
+    """Tells by a word alone whether it should stay, with the tokens of `FakeCounter`.
+
+    Args:
+        keep: from a token's text, without white space, to a probability; by default a digest's
+            value in [0, 1).
+        name: what stands in a run's record.
+    """
+
+    def __init__(
+        self, keep: Callable[[str], float] | None = None, name: str = "fake-classifier"
+    ) -> None:
+        self._keep = keep or (lambda word: _digest_value(word) / 10)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name given."""
+        return self._name
+
+    def classify(self, texts: Sequence[str]) -> list[TokenLabels]:
+        """Every token of each text."""
+        labels = []
+        for text in texts:
+            matches = list(_TOKEN.finditer(text))
+            labels.append(
+                TokenLabels(
+                    starts=tuple(match.start() for match in matches),
+                    ends=tuple(match.end() for match in matches),
+                    keep=tuple(self._keep(match.group().strip()) for match in matches),
+                    chunk=(0,) * len(matches),
+                )
+            )
+        return labels

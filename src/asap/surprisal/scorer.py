@@ -42,6 +42,19 @@ class StepScores:
     sum_entropy: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """Every token of one text."""
+
+    starts: tuple[int, ...]
+    """Where each token begins, in code points."""
+    ends: tuple[int, ...]
+    nll: tuple[float, ...]
+    """-log p(token | the tokens before it in this text), in nats. `nan` for the very first token
+    where the model has no begin-of-text token to read before it.
+    """
+
+
 class StepScorer(Protocol):
     """Anything that can tell how surprising each step's first token is."""
 
@@ -57,5 +70,28 @@ class StepScorer(Protocol):
     ) -> list[StepScores]:
         """Scores of each request, in order; how they are batched makes no difference beyond
         rounding.
+        """
+        ...
+
+    def score_tokens(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Each text alone, without question or tag before it, token by token.
+
+        A text longer than the model reads goes by windows, as a thinking does.
+        """
+        ...
+
+    def score_left_out(
+        self, requests: Sequence[ScoreRequest], suffix_tokens: int
+    ) -> list[tuple[float, ...]]:
+        """How much dearer what follows becomes when a step is left out.
+
+        Args:
+            requests: as for `score`.
+            suffix_tokens: tokens after the step that are looked at, at most; 0: all of them, as far
+                as the model's window reaches.
+
+        Returns:
+            Per request one value per step, in nats: the summed NLL of those tokens without the step
+            less the sum with it. 0 for the last step.
         """
         ...

@@ -154,6 +154,10 @@ class Variant:
     name: str
     thinking: str
     prompt_suffix: str = ""
+    spans: tuple[tuple[int, int], ...] | None = None
+    """Where the text is made of pieces of the thinking: those pieces, as half-open spans in code
+    points, ascending and disjoint. None: it is new text.
+    """
 
 
 @dataclass(frozen=True)
