@@ -134,6 +134,11 @@ class Method(Protocol):
         """Which backends it uses; a run opens these and no others."""
         ...
 
+    @property
+    def has_budget(self) -> bool:
+        """Whether it prunes down to the budget; else it decides by itself how much goes."""
+        ...
+
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Prune a batch.
 
