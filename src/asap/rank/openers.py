@@ -18,8 +18,10 @@ _WORDS = (
 )
 _BARE = "so|now|then|thus|also|but|and"
 """Those that go on without a comma: `So the`, not `Wait the`."""
-_WORD = re.compile(
-    rf"(?:(?:{_WORDS})[,.]|(?:{_BARE})(?= [a-z](?!ar\b|hat\b|any\b)))\s+(?=\S)", re.IGNORECASE
+_WORD_PATTERN = r"(?:(?:{words})[,.!]|(?:{bare})(?= [a-z](?!ar\b|hat\b|any\b)))\s+(?=\S)"
+_WORD = re.compile(_WORD_PATTERN.format(words=_WORDS, bare=_BARE), re.IGNORECASE)
+_ALL_WORDS = re.compile(
+    rf"(?:{_WORD_PATTERN.format(words=_WORDS + '|no', bare=_BARE)})+", re.IGNORECASE
 )
 _LOOKING = "check|verify|see|go|think|confirm|look|re-?read|re-?check|re-?examine|step|test|try"
 _LOOKED_AT = "this|that|it|again|once more|carefully|through|over|step by step|about|differently"
@@ -38,19 +40,16 @@ class Opener:
 
     @property
     def family(self) -> str:
-        """By which results are grouped: without punctuation, sentences by their first two words."""
-        if self.text.endswith(":") or " let" in self.text.lower() or self.text[:3] == "Let":
-            return "let me"
-        return self.text.rstrip(",. ").lower()
+        """By which results are grouped: lower case, no punctuation, one name for `Let me check.`"""
+        return "let me" if _SENTENCE.match(self.text) else self.text.rstrip(",.!").lower()
 
     def begin(self, text: str) -> str:
-        """The text with this opener in place of its own; without a change where this is empty."""
+        """The text with this opener in place of its own; as it is where this one is empty."""
         if not self.text:
             return text
-        own = _WORD.match(text)
-        body = text[own.end() :] if own else text
-        is_sentence = self.text[-1] in ".:"
-        return f"{self.text} {capitalise(body) if is_sentence else uncapitalise(body)}"
+        body = strip_opener(text)
+        body = uncapitalise(body) if self.text[-1] not in ".!" else capitalise(body)
+        return f"{self.text} {body}"
 
 
 def find_openers(trace: Trace) -> tuple[Opener, ...]:
@@ -60,11 +59,11 @@ def find_openers(trace: Trace) -> tuple[Opener, ...]:
         text = trace.text(index).lstrip()
         match = _SENTENCE.match(text) or _WORD.match(text)
         if match is not None:
-            found[capitalise(match[0].strip())] = None
+            found[capitalise(match[0].strip().replace(":", "."))] = None
     return (*map(Opener, found), Opener(""))
 
 
 def strip_opener(text: str) -> str:
-    """A text without the opener it begins with, if any."""
-    own = _WORD.match(text)
+    """A text without the opening words that it begins with, if any: `Wait, but the` is `the`."""
+    own = _ALL_WORDS.match(text)
     return text[own.end() :] if own else text

@@ -53,9 +53,10 @@ def _find_key(text: str) -> str | None:
     fit = [
         (find_values(each).total(), position, each)
         for position, each in enumerate(sentences)
-        if _MIN_KEY <= len(each) <= _MAX_KEY and not each.endswith(("?", "!"))
+        if _MIN_KEY <= len(each) <= _MAX_KEY and not each.endswith(("?", "!", ","))
     ]
-    return max(fit)[2] if fit else None
+    n_values, _, key = max(fit, default=(0, 0, ""))
+    return key if n_values else None
 
 
 def withdraw_slip(value: str, source: random.Random) -> str:

@@ -8,6 +8,7 @@ Corruptions, repeats with another value, are planted beside: they are not redund
 from __future__ import annotations
 
 import random
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import Literal, get_args
 
 from asap.rank.openers import Opener, find_openers, strip_opener
 from asap.rank.passages import withdraw_detour, withdraw_slip, write_recap
-from asap.rank.rewording import alter_values, capitalise, reword
+from asap.rank.rewording import alter_values, capitalise, find_values, reword
 from asap.rank.unique_steps import find_prose, find_unique_steps
 from asap.trace import Segmenter, Step, Trace, segment_thinking
 
@@ -32,7 +33,12 @@ _MAX_RUN = 4
 _N_PLACES_TRIED = 8
 _N_SOURCES_TRIED = 12
 _MAX_BORROWED = 3
+_MIN_GAP = 2
+"""Steps from a source to what repeats it: at least one other stands between."""
+_NOT_BEFORE_RECAPS = frozenset(("alternatively", "similarly", "yes", "ah", "but"))
 _SHARE_BARE = 0.2
+_WORD = re.compile(r"\b[^\W\d_]{2,}\b")
+_MIN_WORDS = 3
 _SEPARATOR = "\n\n"
 _DISTANCES = (0.0, 0.1, 0.4, 1.0)
 """Near, middle and far: how far back a source is looked for, as shares of the thinking."""
@@ -196,12 +202,14 @@ class _Gardener:
         self._donors = [donor for donor in donors if donor.id != trace.id]
         self._random = source
         self._prose = find_prose(trace)
-        self._sources = [index for index in find_unique_steps(trace) if self._is_whole(index)]
+        self._sources = [
+            step for step in find_unique_steps(trace) if _reads_alone(trace.text(step))
+        ]
         self._is_source = frozenset(self._sources)
         self._openers = find_openers(trace)
         self._places = [place for place in range(1, len(trace.steps)) if self._is_place(place)]
         self._starts = [step.start for step in trace.steps]
-        self._taken: list[int] = []
+        self._taken = [0, len(trace.steps)]
         self._claimed: set[int] = set()
         self._makers: dict[PlantKind, Callable[[int], _Draft | None]] = {
             "verbatim": self._repeat,
@@ -241,8 +249,6 @@ class _Gardener:
         if not self._places:
             return []
         drawn = [self._random.choice(self._places) for _ in range(_N_PLACES_TRIED)]
-        if not self._taken:
-            return drawn
         gaps = {place: min(abs(place - at) for at in self._taken) for place in drawn}
         return sorted((place for place in gaps if gaps[place] > 1), key=lambda place: -gaps[place])
 
@@ -257,18 +263,14 @@ class _Gardener:
             and self._trace.text(place)[0].isupper()
         )
 
-    def _is_whole(self, index: int) -> bool:
-        """Whether a step reads as a passage of its own: no list item, no header."""
-        return _reads_alone(self._trace.text(index))
-
-    def _draw_opener(self) -> Opener:
-        if self._random.random() < _SHARE_BARE:
-            return Opener("")
-        return self._random.choice(self._openers)
+    def _draw_opener(self, unfit: frozenset[str] = frozenset()) -> Opener:
+        opener = self._random.choice(self._openers)
+        is_bare = self._random.random() < _SHARE_BARE or opener.family in unfit
+        return Opener("") if is_bare else opener
 
     def _draw_source(self, place: int) -> int | None:
         """A step before the place that no plant uses, near, at middle distance or far."""
-        here = self._starts[place]
+        here = self._starts[max(0, place - _MIN_GAP)] + 1
         length = len(self._trace.thinking)
         bands = list(pairwise(_DISTANCES))
         self._random.shuffle(bands)
@@ -286,7 +288,7 @@ class _Gardener:
         if first is None:
             return None
         run = [first]
-        for step in range(first + 1, min(place, first + self._random.randint(1, _MAX_RUN))):
+        for step in range(first + 1, min(place - 1, first + self._random.randint(1, _MAX_RUN))):
             if step in self._claimed or step not in self._is_source:
                 break
             run.append(step)
@@ -312,10 +314,9 @@ class _Gardener:
         recap = write_recap([self._trace.text(source) for source in sources], self._random)
         if recap is None:
             return None
-        opener = self._draw_opener()
-        return _Draft(
-            "recap", opener, place, (opener.begin(recap),), tuple(sources), tuple(sources)
-        )
+        opener = self._draw_opener(_NOT_BEFORE_RECAPS)
+        texts = (opener.begin(recap),)
+        return _Draft("recap", opener, place, texts, tuple(sources), tuple(sources))
 
     def _digress(self, place: int) -> _Draft | None:
         texts = self._borrow(self._random.randint(1, _MAX_BORROWED))
@@ -364,14 +365,18 @@ class _Gardener:
         if not unique:
             return []
         at = self._random.randrange(len(unique))
-        run = [
-            donor.text(step).strip()
-            for position, step in enumerate(unique[at : at + n_steps])
-            if step == unique[at] + position
-        ]
-        return run if all(_reads_alone(text) for text in run) else run[:1] * _reads_alone(run[0])
+        run: list[str] = []
+        for position, step in enumerate(unique[at : at + n_steps]):
+            text = donor.text(step).strip()
+            # Without a value it might be as true of this problem as of its own.
+            if step != unique[at] + position or not _reads_alone(text) or not find_values(text):
+                break
+            run.append(text)
+        return run
 
 
 def _reads_alone(text: str) -> bool:
+    """Whether a step is a passage of its own: no list item, no header, no mere data."""
     text = text.strip()
-    return text[0].isalpha() and not text.endswith((":", ","))
+    is_open = text.endswith((":", ","))
+    return text[0].isalpha() and not is_open and len(_WORD.findall(text)) >= _MIN_WORDS

@@ -33,6 +33,7 @@ _PHRASES = {
     "become": "turn into",
     "becomes": "turns into",
     "but": "yet",
+    "but wait": "yet hold on",
     "calculate": "compute",
     "calculated": "computed",
     "can't": "cannot",
@@ -50,6 +51,12 @@ _PHRASES = {
     "doesn't": "does not",
     "don't": "do not",
     "each": "every",
+    "each can": "every one can",
+    "each has": "every one has",
+    "each is": "every one is",
+    "each of": "every one of",
+    "each other": "one another",
+    "each with": "every one with",
     "element": "item",
     "elements": "items",
     "entire": "whole",
@@ -99,8 +106,6 @@ _PHRASES = {
     "needs to": "has to",
     "number of": "count of",
     "of course": "naturally",
-    "once": "as soon as",
-    "only": "just",
     "overall": "all in all",
     "perhaps": "maybe",
     "possible": "feasible",
@@ -160,14 +165,11 @@ _PHRASES = {
     "thus": "therefore",
     "until": "till",
     "using": "with",
-    "valid": "allowed",
     "we can": "one can",
     "when": "whenever",
-    "which is": "that is",
     "which means": "meaning that",
     "will be": "is going to be",
     "won't": "will not",
-    "would be": "should be",
 }
 """Phrase to phrase, in lower case. No word that programs use as a name (`left`, `count`, `max`)."""
 
@@ -179,7 +181,7 @@ _VALUE = re.compile(
     r"|\b[b-hj-zA-HJ-Z]\b"  # one-letter names
 )
 _PHRASE = re.compile(
-    r"(?<![\w.\[=_'])(?:"
+    r"(?<![\w.\[=_'])(an? )?("
     + "|".join(re.escape(phrase) for phrase in sorted(_PHRASES, key=len, reverse=True))
     + r")(?![\w(\[=']| *=|\.\w)",
     re.IGNORECASE,
@@ -245,8 +247,10 @@ def reword(text: str) -> str | None:
 
 def _replace_phrases(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
-        new = _PHRASES[match[0].lower()]
-        return new[0].upper() + new[1:] if match[0][0].isupper() else new
+        new = _PHRASES[match[2].lower()]
+        if match[1]:
+            return f"{match[1][0]}{'n' if new[0] in 'aeiou' else ''} {new}"
+        return new[0].upper() + new[1:] if match[2][0].isupper() else new
 
     return _PHRASE.sub(replace, text)
 
@@ -270,13 +274,13 @@ def capitalise(text: str) -> str:
 
 
 _ORDINARY_WORDS = """
-after all also an and another any are as at because both but by can check compared each even
-every first for from given he here how however if in initially inside instead is it it's its
-let let's like looking maybe no not now of on once one only or original our perhaps putting
-second similarly since so some sorting summing starting step suppose that that's the
-their then there there's
-therefore these they thing this those thus to two use using we we're what when where which
-while why with wouldn't yes you your
+additionally after all alternative also an and another any are as assume assuming at because both
+but by can check compared consider each either even every finally first for from given he hence
+here how however if in initially inside instead is it it's its let let's like looking maybe next no
+not now of on once one only or original otherwise our perhaps putting same second similarly since so
+some sorting splitting starting step such summing suppose testing that that's the their then there
+there's therefore these they thing this those thus to two under use using we we're what when
+whenever where which while why with would wouldn't yes yet you your
 """
 _ORDINARY = frozenset(_ORDINARY_WORDS.split())
 
@@ -298,7 +302,7 @@ def alter_values(text: str, source: random.Random) -> tuple[str, str] | None:
     Returns:
         The text in which every mention of one number, the last that is mentioned or one before it,
         is another number, and that new number; without numbers, one word turned into its opposite
-        (`even`, `odd`), and that word; None where there is neither.
+        (`even`, `odd`), and that word, quoted; None where there is neither.
     """
     numbers = list(dict.fromkeys(match[0] for match in _NUMBER.finditer(text)))
     if not numbers:
@@ -316,4 +320,4 @@ def _alter_word(text: str, source: random.Random) -> tuple[str, str] | None:
     match = source.choice(matches)
     new = _OPPOSITES[match[0].lower()]
     new = new.capitalize() if match[0][0].isupper() else new
-    return text[: match.start()] + new + text[match.end() :], new
+    return text[: match.start()] + new + text[match.end() :], f"'{new}'"
