@@ -57,7 +57,7 @@ class Options:
     force_digits: bool = False
     drop_consecutive: bool = False
     word_probability: WordProbability = "mean"
-    ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+    drawn_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
     delimiter: str = "<|eot_id|>"
     level_tokens: tuple[int, ...] = (512, 2048, 8192)
 

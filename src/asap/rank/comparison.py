@@ -7,11 +7,10 @@ means is said in its own module; how values become tables, in `results`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from asap.corpus import Corpus
 from asap.errors import InputError
@@ -25,7 +24,16 @@ from asap.rank.leave import Left, leave_at_targets, own_target
 from asap.rank.metrics import Prepared, measure_kept, prepare_trace
 from asap.rank.planting import Planted, plant_redundancy
 from asap.rank.rank_folder import AtTarget, RankFolder, TraceValues
-from asap.rank.redundancy import value_plants
+from asap.rank.redundancy import (
+    Grouping,
+    PlantMeans,
+    PlantValue,
+    average_plants,
+    measure_recall,
+    measure_removal,
+    rank_auc,
+    value_plants,
+)
 from asap.rank.scored_once import ScoredOnce
 from asap.rank.support import answer_support
 from asap.trace import Budget, Segmenter, Trace, count_tokens, segment_trace
@@ -36,6 +44,8 @@ CONTROLS: Mapping[str, Callable[[Trace], KeptText]] = {
     "all-but-drafts": keep_all_but_drafts,
 }
 """Kept texts that no method makes, to see what conclusion kept and answer support reward."""
+
+GROUPINGS: tuple[Grouping, ...] = ("all", "kind", "opener", "distance")
 
 Advance = Callable[[str, int, int], None]
 """(arm, traces done, traces in all)"""
@@ -188,18 +198,12 @@ class _Comparison:
         limits = [self._limits(trace, 1) for trace in traces]
         again = leave_at_targets(arm, traces, limits, self._tools)
         counts = self._at_targets(traces, again, limits, None)
+        for found, plant, each in zip(counts, planted, again, strict=True):
+            for target, at in found.items():
+                at.values.update(_group_removal(plant, each.by_target[target], at))
         return [
-            replace(
-                value,
-                planted=count,
-                plants=[
-                    asdict(each)
-                    for each in value_plants(
-                        trace, plant, before.order, after.order, after.by_target
-                    )
-                ],
-            )
-            for value, trace, plant, before, after, count in zip(
+            replace(value, planted=found, auc=_group_auc(trace, plant, before, after))
+            for value, trace, plant, before, after, found in zip(
                 values, plain, planted, left, again, counts, strict=True
             )
         ]
@@ -287,6 +291,31 @@ class _Comparison:
         return [prepare_trace(trace, known.get(i)) for i, trace in enumerate(self._traces)]
 
 
-def describe_settings(settings: Settings) -> dict[str, Any]:
-    """As plain data, for a report."""
-    return asdict(settings)
+def _group_removal(planted: Planted, kept: KeptText, at: AtTarget) -> dict[str, float | None]:
+    """The share removed by group of planted passages; and `lift`, beside what chance removes."""
+    values = value_plants(planted, measure_removal(planted, kept), None)
+    recall = measure_recall(planted, kept, 1 - at.tokens / at.whole)
+    groups = {name: means.removed for name, means in _group(values).items()}
+    return {"lift": None if recall is None else recall.lift, **groups}
+
+
+def _group_auc(
+    trace: Trace, planted: Planted, before: Left, after: Left
+) -> dict[str, float | None]:
+    """AUC by group of planted passages, where both runs have an order."""
+    if before.order is None or after.order is None:
+        return {}
+    values = value_plants(planted, None, rank_auc(before.order, after.order, planted, trace))
+    return {name: means.auc for name, means in _group(values).items()}
+
+
+def _group(values: Sequence[PlantValue]) -> dict[str, PlantMeans]:
+    """Means over one trace's plants: `redundant`, `kind near`, `opener wait`, `distance far`, …"""
+    groups: dict[str, PlantMeans] = {}
+    for by in GROUPINGS:
+        for by_group in average_plants(values, by).values():
+            groups |= {
+                name if by == "all" else f"{by} {name or 'none'}": means
+                for name, means in by_group.items()
+            }
+    return groups

@@ -84,7 +84,7 @@ def _leave_at(arm: Arm, trace: Trace, first: Outcome, limits: Limits, tools: Too
     recipe = arm.recipe
     by_target: dict[str, KeptText] = {}
     for target, limit in limits.items():
-        outcome = first
+        outcome: Outcome = first
         if isinstance(first, Rewritten) or recipe.rounds > 1:
             (outcome,) = arm.method.prune([trace], Budget(tokens=limit), tools)
         if isinstance(outcome, Kept):

@@ -42,9 +42,9 @@ class TraceValues:
     targets: dict[str, AtTarget] = field(default_factory=dict)
     """By target: a ratio, or `as ARM` for the tokens that an arm without a budget left."""
     planted: dict[str, AtTarget] = field(default_factory=dict)
-    """The same for the trace with planted passages."""
-    plants: list[dict[str, Any]] = field(default_factory=list)
-    """One record per planted passage: the fields of `PlantValue`."""
+    """The same for the trace with planted passages: by group of passages, the share removed."""
+    auc: dict[str, float | None] = field(default_factory=dict)
+    """By group of passages, how surely they go before a unique step."""
 
 
 class RankFolder:
@@ -110,11 +110,9 @@ class RankFolder:
             with path.open("r+b") as file:
                 file.truncate(len(whole))
         head, *lines = whole.decode("utf-8").splitlines() or ["{}"]
-        there = json.loads(head).get("recipe")
+        there = json.loads(head).get("recipe", {})
         if there != recipe:
-            names = sorted(
-                k for k in recipe | (there or {}) if recipe.get(k) != (there or {}).get(k)
-            )
+            names = sorted(k for k in {**recipe, **there} if recipe.get(k) != there.get(k))
             raise RunFolderError(
                 f"{self.folder}: the arm {name} ran with another {', '.join(names)}; name "
                 "another --output"
