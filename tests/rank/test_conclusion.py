@@ -89,7 +89,7 @@ def test_without_a_python_program_that_is_mentioned_nothing_can_be_said(answer: 
 
 def test_four_of_five_lines_make_a_draft_and_three_of_four_do_not() -> None:
     code = "```python\np = 1\nq = 2\nr = 3\ns = 4\n```"
-    four = "p = 1\nq = 2\nr = 3\n  s = 4\nt = 5"
+    four = "p=1\nq = 2  # two\n# three\nr = 3\n  s = 4\nt = 5"  # a comment alone is no line
     three = "p = 1\nq = 2\nr = 3\nt = 5"
     trace = Trace(0, "a", "", f"First.\n\n{four}\n\nOr else, in other words.\n\n{three}", code)
     assert keep_drafts(trace).text == four

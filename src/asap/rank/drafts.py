@@ -7,12 +7,15 @@ means than `asap.prune` knows drafts by. Not in the paper.
 
 from __future__ import annotations
 
+import re
+
 from asap.rank.kept import KeptText, Span
 from asap.rank.places import join_pieces, subtract_spans
 from asap.trace import Trace, segment_thinking
 
 DRAFT_SHARE = 0.8
 """From this share of its lines in the answer on, a step is a draft."""
+_COMMENT = re.compile(r"#.*")
 _FENCES = ("```", "~~~")
 
 
@@ -24,8 +27,9 @@ def find_draft_spans(thinking: str, answer: str) -> tuple[Span, ...]:
         answer: the answer.
 
     Returns:
-        The steps of the block segmenter of whose lines (stripped; blank lines and fences do not
-        count) at least `DRAFT_SHARE` are lines of the answer, each with the separator after it.
+        The steps of the block segmenter of whose lines at least `DRAFT_SHARE` are lines of the
+        answer, each with the separator after it. Lines are compared without white space and
+        comments; blank ones and fences do not count.
     """
     known = set(_read_lines(answer))
     steps = segment_thinking(thinking) if thinking.strip() else ()
@@ -68,5 +72,6 @@ def _keep(trace: Trace, spans: tuple[Span, ...]) -> KeptText:
 
 
 def _read_lines(text: str) -> list[str]:
-    lines = (line.strip() for line in text.split("\n"))
+    """Lines as they compare, blank ones and fences left out."""
+    lines = ("".join(_COMMENT.sub("", line).split()) for line in text.split("\n"))
     return [line for line in lines if line and not line.startswith(_FENCES)]
