@@ -10,7 +10,7 @@ from asap.rank import KeptText, dangling_rate, find_references, list_dangling
 from asap.trace import Trace, segment_trace
 
 STEPS = [
-    "We have max_sum = 40 and the list [3, 25].",  # max_sum, 40, [3,25], 25
+    "We have max_sum = 40 and the list [3, 25] for 99.",  # max_sum, 40, [3,25], 25, 99
     "Then max_sum grows to 65 for 'abc'.",  # max_sum, 65, 'abc'
     "So max_sum is 65, not 40, for 'abc' and 99.",  # max_sum, 65, 40, 'abc', 99
     "Now max_sum = 7, so it's at 3 in the end.",  # max_sum, given a value anew

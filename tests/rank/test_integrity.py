@@ -66,6 +66,8 @@ def test_new_text_has_fences_and_repeats_only() -> None:
         ([find(CODE), find(BROKEN, "for i in")], {"code_whole": 0.5, "code_parses": 1.0}),
         ([find("First example:")], {"bare_headers": 1.0}),
         ([find("First example:"), find("- another item")], {"bare_headers": 0.0}),
+        # from the end of the header on
+        ([(find("First example:")[1], find("- one item")[1])], {"bare_headers": None}),
         ([find("- one item")], {"bare_headers": None, "code_whole": None}),
         ([find(LONG)], {"repeats_left": 0.0}),
         ([find(LONG), find(LONG, after=60)], {"repeats_left": 1.0}),
