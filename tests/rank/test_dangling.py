@@ -68,10 +68,9 @@ def test_a_mention_cut_in_two_is_none() -> None:
         ("at2 is x1 or dp_table or maxSum", ("x1", "dp_table", "maxSum")),
         ("print(sum(a[12])) of 3.5", ("12", "3.5")),
         ('Take "ab c" and [1, 2] and [i]', ("ab c", "[1,2]")),
-        (
-            "the '+' sign. So 'x' comes",
-            (),
-        ),  # never from one quote's end to the next one's beginning
+        # never from one quote's end to the next one's beginning
+        ("the '+' sign. So 'x' comes", ()),
+        ("a ' here and a ' there", ()),
     ],
 )
 def test_what_is_a_reference(thinking: str, names: tuple[str, ...]) -> None:
