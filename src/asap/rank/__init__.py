@@ -1,7 +1,7 @@
 """Comparing methods without training: what each leaves of real traces, and what that is worth."""
 
 from asap.rank.arm import Arm, build_arms, list_free_methods
-from asap.rank.comparison import CONTROLS, Settings, rank_corpus
+from asap.rank.comparison import CONTROLS, Settings, blend, rank_corpus
 from asap.rank.conclusion import AnswerEvidence, conclusion_kept, find_answer_evidence
 from asap.rank.coverage import split_question, state_coverage, trace_values
 from asap.rank.dangling import References, dangling_rate, find_references, list_dangling
@@ -57,6 +57,7 @@ __all__ = [
     "TraceValues",
     "answer_support",
     "average_plants",
+    "blend",
     "build_arms",
     "check_integrity",
     "conclusion_kept",
