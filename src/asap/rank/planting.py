@@ -211,6 +211,7 @@ class _Gardener:
         self._starts = [step.start for step in trace.steps]
         self._taken = [0, len(trace.steps)]
         self._claimed: set[int] = set()
+        self._borrowed: set[tuple[int, int]] = set()
         self._makers: dict[PlantKind, Callable[[int], _Draft | None]] = {
             "verbatim": self._repeat,
             "near": self._reword,
@@ -357,7 +358,7 @@ class _Gardener:
                 yield source
 
     def _borrow(self, n_steps: int) -> list[str]:
-        """Up to so many consecutive steps of another problem's trace, the first one excepted."""
+        """Up to so many consecutive steps of another problem's trace, none twice, never the first."""
         if not self._donors:
             return []
         donor = self._random.choice(self._donors)
@@ -369,8 +370,10 @@ class _Gardener:
         for position, step in enumerate(unique[at : at + n_steps]):
             text = donor.text(step).strip()
             # Without a value it might be as true of this problem as of its own.
-            if step != unique[at] + position or not _reads_alone(text) or not find_values(text):
+            is_fit = _reads_alone(text) and bool(find_values(text))
+            if step != unique[at] + position or not is_fit or (donor.row, step) in self._borrowed:
                 break
+            self._borrowed.add((donor.row, step))
             run.append(text)
         return run
 

@@ -178,7 +178,7 @@ _VALUE = re.compile(
     r"|[^\W\d_]*[\d_]\w*(?:\.\d+)?"  # numbers and names with a digit or an underscore
     r"|\b\w+(?=[(\[])|\b\w+(?:\.[^\W\d]\w*)+"  # calls, subscripts, attributes
     r"|\b[^\W\d]*[^\W\d_a-z][a-z]*[A-Z]\w*"  # camelCase and acronyms
-    r"|\b[b-hj-zA-HJ-Z]\b"  # one-letter names
+    r"|(?<!\w')\b[b-hj-zA-HJ-Z]\b"  # one-letter names, and not the end of `it's`
 )
 _PHRASE = re.compile(
     r"(?<![\w.\[=_'])(an? )?("
