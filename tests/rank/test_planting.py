@@ -262,6 +262,7 @@ def test_digressions_come_from_other_problems(many: list[tuple[Trace, Planted]])
     donor_text = " ".join(donor.thinking for donor in DONORS)
     for trace, texts in list_plants(many, "digression"):
         for text in texts:
+            # Behind the opener: every step of the donors has a number of its own.
             body = text[text.index("number") :]
             assert body in donor_text
             assert body not in trace.thinking

@@ -265,9 +265,11 @@ class _Gardener:
         )
 
     def _draw_opener(self, unfit: frozenset[str] = frozenset()) -> Opener:
+        """One of the trace's own, as often as it uses it, or none."""
+        if not self._openers or self._random.random() < _SHARE_BARE:
+            return Opener("")
         opener = self._random.choice(self._openers)
-        is_bare = self._random.random() < _SHARE_BARE or opener.family in unfit
-        return Opener("") if is_bare else opener
+        return Opener("") if opener.family in unfit else opener
 
     def _draw_source(self, place: int) -> int | None:
         """A step before the place that no plant uses, near, at middle distance or far."""
@@ -358,7 +360,7 @@ class _Gardener:
                 yield source
 
     def _borrow(self, n_steps: int) -> list[str]:
-        """Up to so many consecutive steps of another problem's trace, none twice, never the first."""
+        """Up to so many consecutive steps of another's trace, none twice, never its first."""
         if not self._donors:
             return []
         donor = self._random.choice(self._donors)

@@ -166,7 +166,6 @@ _PHRASES = {
     "until": "till",
     "using": "with",
     "we can": "one can",
-    "when": "whenever",
     "which means": "meaning that",
     "will be": "is going to be",
     "won't": "will not",
