@@ -1,7 +1,8 @@
 """Comparing methods without training: what each leaves of real traces, and what that is worth."""
 
+from asap.rank.gardener import PlantKind
 from asap.rank.kept import KeptText
-from asap.rank.planting import Plant, Planted, PlantKind, plant_redundancy
+from asap.rank.planting import Plant, Planted, plant_redundancy
 from asap.rank.redundancy import (
     Grouping,
     PlantMeans,
