@@ -290,8 +290,10 @@ def test_a_trace_too_short_for_a_plant_has_none() -> None:
     assert planted == Planted(replace(trace, tokens=None), (), (0, 1))
 
 
-def test_a_trace_cut_otherwise_is_refused() -> None:
-    trace = make_trace(0, 10, "paragraph")
+@pytest.mark.parametrize(
+    "trace", [make_trace(0, 10, "paragraph"), replace(make_trace(0, 10), steps=())]
+)
+def test_a_trace_cut_otherwise_or_not_at_all_is_refused(trace: Trace) -> None:
     with pytest.raises(ValueError, match="row 0 is not segmented by block"):
         plant_redundancy(trace, DONORS, 0, "block")
 

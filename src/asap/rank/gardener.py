@@ -1,7 +1,7 @@
 """Decides what is planted into a trace and where: places, sources, openers, passages of each kind.
 
-Ours. It writes nothing into the trace: `planting` does, and drops what a segmenter would join with
-a neighbour). All chance comes from one generator, and one trace takes time linear in its length.
+Ours. It writes nothing into the trace (`planting` does). All chance comes from one generator, and a
+trace takes time linear in its length.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ Corruptions, repeats with another value, are planted beside: they are not redund
 from __future__ import annotations
 
 import random
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -72,24 +71,17 @@ def plant_redundancy(
     Raises:
         ValueError: the trace was not cut by that segmenter.
     """
+    if segment_thinking(trace.thinking, segmenter) != trace.steps:
+        raise ValueError(f"row {trace.row} is not segmented by {segmenter}")
     drafts = Gardener(trace, donors, random.Random(f"{seed}:{trace.row}")).draft()
-    while True:
-        planted, spans = _build(trace, drafts)
-        cut = segment_thinking(planted.trace.thinking, segmenter)
-        if cut == spans:
-            return planted
-        if not drafts:
-            raise ValueError(f"row {trace.row} is not segmented by {segmenter}")
-        # The segmenter would join a plant with its neighbour: that one is not planted.
-        pairs = zip(cut, spans, strict=False)
-        differing = next((index for index, (a, b) in enumerate(pairs) if a != b), len(spans) - 1)
-        starts = [plant.steps[0] for plant in planted.plants]
-        guilty = max(0, bisect_right(starts, differing + 1) - 1)
-        drafts = [*drafts[:guilty], *drafts[guilty + 1 :]]
+    planted = _build(trace, drafts)
+    # A plant that the segmenter joins with its neighbour has not been met; the trace goes without.
+    is_whole = segment_thinking(planted.trace.thinking, segmenter) == planted.trace.steps
+    return planted if is_whole else _build(trace, [])
 
 
-def _build(trace: Trace, drafts: Sequence[Draft]) -> tuple[Planted, tuple[Step, ...]]:
-    """Write the drafts, in order of place, into the thinking; and say what its steps should be."""
+def _build(trace: Trace, drafts: Sequence[Draft]) -> Planted:
+    """Write the drafts, in order of place, into the thinking, with the steps it should have."""
     pieces: list[str] = []
     spans: list[Step] = []
     origins: list[int | None] = []
@@ -109,15 +101,14 @@ def _build(trace: Trace, drafts: Sequence[Draft]) -> tuple[Planted, tuple[Step, 
             offset += len(text) + len(SEPARATOR)
         position = draft.place
     _append_steps(trace, position, len(trace.steps), offset, spans, origins)
-    pieces.append(trace.thinking[trace.steps[position].start :] if trace.steps else "")
+    pieces.append(trace.thinking[trace.steps[position].start :])
     where = {origin: index for index, origin in enumerate(origins) if origin is not None}
     plants = tuple(
         _finish(draft, first, start, tuple(where[source] for source in draft.sources), spans)
         for draft, first, start in zip(drafts, firsts, starts, strict=True)
     )
-    steps = tuple(spans)
-    planted = replace(trace, thinking="".join(pieces), steps=steps, tokens=None)
-    return Planted(planted, plants, tuple(origins)), steps
+    planted = replace(trace, thinking="".join(pieces), steps=tuple(spans), tokens=None)
+    return Planted(planted, plants, tuple(origins))
 
 
 def _append_steps(
