@@ -250,5 +250,5 @@ class Gardener:
 def _reads_alone(text: str) -> bool:
     """Whether a step is a passage of its own: no list item, no header, no mere data."""
     text = text.strip()
-    is_open = text.endswith((":", ","))
-    return text[0].isalpha() and not is_open and len(_WORD.findall(text)) >= _MIN_WORDS
+    is_part = text.endswith((":", ",")) or text[1:2] in {".", ")"}
+    return text[0].isalpha() and not is_part and len(_WORD.findall(text)) >= _MIN_WORDS
