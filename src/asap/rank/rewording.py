@@ -275,13 +275,13 @@ def capitalise(text: str) -> str:
 
 
 _ORDINARY_WORDS = """
-additionally after all alternative also an and another any are as assume assuming at because both
+additionally after all also alternative an and another any are as assume assuming at because both
 but by can check compared consider each either even every finally first for from given going he
-hence here how however if in initially inside instead is it it's its let let's like looking maybe next
-no not now of on once one only or original otherwise our perhaps putting same second similarly so
-since some sorting splitting starting step such summing suppose testing that that's the their then there
-there's therefore these they thing this those thus to two under use using we we're what when
-whenever where which while why with would wouldn't yes yet you your
+hence here how however if in initially inside instead is it it's its let let's like looking maybe
+next no not now of on once one only or original otherwise our perhaps putting same second
+similarly since so some sorting splitting starting step such summing suppose testing that that's
+the their then there there's therefore these they thing this those thus to two under use using we
+we're what when whenever where which while why with would wouldn't yes yet you your
 """
 _ORDINARY = frozenset(_ORDINARY_WORDS.split())
 
