@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asap.corpus import Corpus, open_corpus
+from asap.corpus import Corpus, Row, open_corpus
 from asap.errors import InputError, RecipeError, RunFolderError
 from asap.prune import Tools
 from asap.rank import (
@@ -21,6 +21,7 @@ from asap.rank import (
     summarise_values,
 )
 from asap.surprisal import FakeCounter, FakeScorer
+from asap.trace import Trace
 
 ANSWER = (
     "So:\n\n```python\ntotal_pairs = 0\nfor heap_size in range(17):\n"
@@ -52,6 +53,11 @@ def corpus(tmp_path: Path) -> Corpus:
 
 def tools() -> Tools:
     return Tools(FakeCounter(), FakeScorer())
+
+
+def texts(row: Row) -> list[str]:
+    assert isinstance(row.outcome, Trace)
+    return row.outcome.thinking.strip().split("\n\n")
 
 
 METHODS = ["asap", "random", "tail", "asap-no-stage2", "original"]
@@ -86,12 +92,14 @@ def test_the_whole_thinking_has_the_best_values_there_are(corpus: Corpus, tmp_pa
 def test_a_method_that_takes_plants_first_has_an_auc_of_one(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It knows the words of the traces; whatever is planted is not among them but for verbatim
+    # It knows the steps of each trace; whatever is planted is not among them but for verbatim
     # repeats, of which it sees that they come for the second time.
     from asap.prune import METHODS as TABLE
     from asap.prune import StepLevel
 
-    known = {f"{step} Seen {n} times." for step in STEPS for n in range(60)}
+    known = {
+        n: {text for row in corpus.rows() if row.row == n for text in texts(row)} for n in range(5)
+    }
 
     def score(batch: Any, *_: Any) -> list[list[float]]:
         scores = []
@@ -100,7 +108,7 @@ def test_a_method_that_takes_plants_first_has_an_auc_of_one(
             values = []
             for i in range(len(trace.steps)):
                 text = trace.text(i)
-                values.append(1.0 if text in known - seen else 0.0)
+                values.append(1.0 if text in known[trace.row] - seen else 0.0)
                 seen.add(text)
             scores.append(values)
         return scores
@@ -112,7 +120,7 @@ def test_a_method_that_takes_plants_first_has_an_auc_of_one(
     )
     n_planted = 0
     for values in folder.values("knows"):
-        if values.auc:
+        if "redundant" in values.auc:
             n_planted += 1
             assert values.auc["redundant"] == 1.0
             assert values.planted["0.75"].values["redundant"] == 1.0
@@ -159,7 +167,7 @@ def test_another_comparison_is_refused(corpus: Corpus, tmp_path: Path) -> None:
 
 
 def test_arms_must_share_their_model() -> None:
-    with pytest.raises(RecipeError, match="tokenizer is deepseek-ai.* give one for all"):
+    with pytest.raises(RecipeError, match=r"tokenizer is deepseek-ai.* give one for all"):
         build_arms(["asap", "paper-original"])
     with pytest.raises(RecipeError, match="twice"):
         build_arms(["asap", "asap"])
@@ -188,7 +196,8 @@ def write_values(folder: Path, arm: str, rows: list[tuple[float, float]]) -> Non
     lines = [json.dumps({"arm": arm, "recipe": {}})]
     for row, (tokens, value) in enumerate(rows):
         at = {"whole": 20, "wanted": 10, "tokens": tokens, "values": {"m": value, "n": None}}
-        lines.append(json.dumps({"row": row, "id": "", "targets": {"0.5": at}}))
+        record = {"row": row, "id": "", "targets": {"0.5": at}, "planted": {}}
+        lines.append(json.dumps(record))
     (folder / "values").mkdir(parents=True, exist_ok=True)
     (folder / "values" / f"{arm}.jsonl").write_text("\n".join(lines) + "\n")
 

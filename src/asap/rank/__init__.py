@@ -6,11 +6,12 @@ from asap.rank.conclusion import AnswerEvidence, conclusion_kept, find_answer_ev
 from asap.rank.coverage import split_question, state_coverage, trace_values
 from asap.rank.dangling import References, dangling_rate, find_references, list_dangling
 from asap.rank.drafts import keep_all_but_drafts, keep_drafts
+from asap.rank.gardener import PlantKind
 from asap.rank.integrity import Integrity, Structure, check_integrity, find_structure
 from asap.rank.kept import KeptText
 from asap.rank.leave import Left, leave_at_targets, own_target
 from asap.rank.metrics import METRICS, Metric, Prepared, measure_kept, prepare_trace
-from asap.rank.planting import Plant, Planted, PlantKind, plant_redundancy
+from asap.rank.planting import Plant, Planted, plant_redundancy
 from asap.rank.rank_folder import AtTarget, RankFolder, TraceValues
 from asap.rank.redundancy import (
     Grouping,
