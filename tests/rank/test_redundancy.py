@@ -16,9 +16,8 @@ from asap.rank import (
     PlantKind,
     PlantMeans,
     PlantValue,
-    Recall,
     average_plants,
-    measure_recall,
+    find_lift,
     measure_removal,
     rank_auc,
     value_plants,
@@ -167,23 +166,11 @@ def test_removal_by_hand() -> None:
     assert measure_removal(planted, KeptText("new", None)) is None
 
 
-def test_recall_beside_chance() -> None:
-    planted = plant_by_hand(
-        FOUR, {1: ("verbatim", [LONG]), 2: ("near", [OTHER]), 3: ("corruption", ["c" * 50])}
-    )
-    # Planted indices: 0 P=1 2 Q=3 4 C=5 6. P is gone and Q is not; the corruption does not count.
-    recall = measure_recall(planted, keep_steps(planted, [0, 3, 4]), 0.4)
-    assert recall == Recall(0.5, 0.4)
-    assert recall.lift == pytest.approx(1.25)
-    assert recall.excess == pytest.approx(0.1)
-    assert Recall(0.0, 0.0).lift is None
-
-
-def test_recall_cannot_be_said_of_new_text_or_without_plants() -> None:
-    planted = plant_by_hand(FOUR, {1: ("corruption", [LONG])})
-    assert measure_recall(planted, keep_steps(planted, [0]), 0.5) is None
-    planted = plant_by_hand(FOUR, {1: ("verbatim", [LONG])})
-    assert measure_recall(planted, KeptText("new", None), 0.5) is None
+def test_lift_is_what_goes_beside_chance() -> None:
+    # Half of the plants are gone, and four tenths of all tokens.
+    assert find_lift(0.5, 0.4) == pytest.approx(1.25)
+    assert find_lift(0.5, 0.0) is None
+    assert find_lift(None, 0.4) is None
 
 
 def make_value(row: int, kind: PlantKind, removed: float | None, auc: float | None) -> PlantValue:

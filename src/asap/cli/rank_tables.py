@@ -191,14 +191,19 @@ def _lay_out_order(results: Results) -> Iterator[Table]:
 
 
 def _lay_out_match(results: Results) -> Iterator[Table]:
+    targets = [
+        target
+        for target in results.targets
+        if sum((target, arm) in results.matches for arm in results.arms) > 1
+    ]
     columns = [Column("method")]
-    for target in results.targets:
+    for target in targets:
         group = _say(target)
         columns += [Column(head, group) for head in ("n", "mean %", "largest %")]
     rows = []
     for arm in results.arms:
         cells: list[Cell] = [arm]
-        for target in results.targets:
+        for target in targets:
             match = results.matches.get((target, arm))
             if match is None:
                 cells += [None, None, None]

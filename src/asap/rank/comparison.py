@@ -6,6 +6,7 @@ means is said in its own module; how values become tables, in `results`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -29,12 +30,14 @@ from asap.rank.redundancy import (
     PlantMeans,
     PlantValue,
     average_plants,
+    find_lift,
     measure_removal,
     rank_auc,
     value_plants,
 )
 from asap.rank.scored_once import ScoredOnce
 from asap.rank.support import answer_support
+from asap.run import find_versions, say_now
 from asap.trace import Budget, Segmenter, Trace, count_tokens, segment_trace
 
 BATCH_TRACES = 8
@@ -48,7 +51,6 @@ GROUPINGS: tuple[Grouping, ...] = ("all", "kind", "opener", "distance")
 
 Measure = Callable[[KeptText], Mapping[str, float | None]]
 _SUPPORT = "answer_support"
-_LEAST_REMOVED = 0.01
 
 Advance = Callable[[str, int, int], None]
 """(arm, traces done, traces in all)"""
@@ -93,27 +95,41 @@ def rank_corpus(
         InputError: there is no usable trace.
         RunFolderError: the folder holds another comparison.
     """
+    started = time.perf_counter()
     traces = [row.outcome for row in islice(corpus.rows(), limit) if isinstance(row.outcome, Trace)]
     if not traces:
         raise InputError("there is no usable trace in the input")
     folder = RankFolder(output)
-    folder.open(
-        {
-            "input": corpus.fingerprint,
-            "limit": limit,
-            "ratios": list(settings.ratios),
-            "planted": settings.has_planted,
-            "support": settings.has_support,
-            "seed": settings.seed,
-            "scorer weights": tools.scorer.name if tools.scorer else None,
-            "tokenizer": tools.counter.name,
-        }
-    )
+    identity = {
+        "input": corpus.fingerprint,
+        "limit": limit,
+        "ratios": list(settings.ratios),
+        "planted": settings.has_planted,
+        "support": settings.has_support,
+        "seed": settings.seed,
+        "scorer weights": tools.scorer.name if tools.scorer else None,
+        "tokenizer": tools.counter.name,
+    }
+    folder.open(identity)
     comparison = _Comparison(traces, tools, settings, folder, on_progress)
     # Arms without a budget come first: they set targets for the others.
     for arm in sorted(arms, key=lambda arm: arm.method.has_budget):
         comparison.run_arm(arm)
     comparison.run_controls()
+    folder.write_report(
+        {
+            "status": "finished",
+            "identity": identity,
+            "files": list(corpus.files),
+            "layout": corpus.layout.describe(),
+            "counts": {"rows": len(traces), "arms": folder.arm_names()},
+            "versions": find_versions(),
+            "timings": {
+                "finished": say_now(),
+                "seconds": round(time.perf_counter() - started, 3),
+            },
+        }
+    )
     return folder
 
 
@@ -207,7 +223,8 @@ class _Comparison:
         )
         for found in counts:
             for at in found.values():
-                at.values["lift"] = _find_lift(at)
+                removed = at.values.get("redundant")
+                at.values["lift"] = find_lift(removed, 1 - at.tokens / at.whole)
         return [
             replace(value, planted=found, auc=_group_auc(trace, plant, before, after))
             for value, trace, plant, before, after, found in zip(
@@ -328,14 +345,6 @@ def _group_removal(planted: Planted, kept: KeptText) -> dict[str, float | None]:
     """The share removed, by group of planted passages."""
     values = value_plants(planted, measure_removal(planted, kept), None)
     return {name: means.removed for name, means in _group(values).items()}
-
-
-def _find_lift(at: AtTarget) -> float | None:
-    """How many times as much planted redundancy is gone as random removal takes at as many tokens:
-    it takes every step with one probability, so of a plant the share that it takes of the whole.
-    """
-    removed, expected = at.values.get("redundant"), 1 - at.tokens / at.whole
-    return None if removed is None or expected < _LEAST_REMOVED else removed / expected
 
 
 def _group_auc(

@@ -22,28 +22,9 @@ from asap.trace import Trace
 
 Grouping = Literal["all", "kind", "opener", "distance"]
 
+_LEAST_REMOVED = 0.01
 _NEAR_CHARACTERS = 1000
 _MIDDLE_CHARACTERS = 8000
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """How much of one trace's planted redundancy is gone, beside what chance would take."""
-
-    removed: float
-    """Mean over the redundant plants of the share of each that is gone."""
-    expected: float
-    """The same of random removal at equal tokens: the share of all tokens that is gone."""
-
-    @property
-    def lift(self) -> float | None:
-        """How many times as much as chance; at most `1 / expected`. None where nothing is gone."""
-        return self.removed / self.expected if self.expected > 0 else None
-
-    @property
-    def excess(self) -> float:
-        """How much more than chance, as a difference of shares."""
-        return self.removed - self.expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +88,23 @@ def measure_removal(planted: Planted, kept: KeptText) -> tuple[float, ...] | Non
     return tuple(shares)
 
 
-def measure_recall(planted: Planted, kept: KeptText, share_removed: float) -> Recall | None:
-    """Recall of planted redundancy, beside that of random removal at equal tokens.
+def find_lift(removed: float | None, share_removed: float) -> float | None:
+    """Recall of planted redundancy over that of random removal at equal tokens.
 
     Random removal takes every step with one probability, so the share it takes of any plant is, in
     the mean, the share of the tokens it takes of the whole thinking, plants included. Every plant
     counts the same, however long.
 
     Args:
-        planted: a planted trace.
-        kept: what a method left of it.
-        share_removed: share of the planted thinking's tokens that the method removed, in [0, 1].
+        removed: mean share of the redundant plants that is gone, in [0, 1].
+        share_removed: share of the planted thinking's tokens that is gone, in [0, 1].
 
     Returns:
-        None where the text is new or nothing redundant is planted.
+        1 is chance, at most `1 / share_removed`; None where next to nothing is gone.
     """
-    removal = measure_removal(planted, kept)
-    if removal is None:
+    if removed is None or share_removed < _LEAST_REMOVED:
         return None
-    redundant = [
-        share for plant, share in zip(planted.plants, removal, strict=True) if plant.is_redundant
-    ]
-    return Recall(fmean(redundant), share_removed) if redundant else None
+    return removed / share_removed
 
 
 def rank_auc(

@@ -8,6 +8,7 @@ from asap.run.pipeline import Pipeline, Progress
 from asap.run.recipe import Recipe, load_recipe, shipped_recipes
 from asap.run.score import check_scores_file, score_corpus
 from asap.run.summary import Summary, summarise
+from asap.run.versions import find_versions, say_now
 
 __all__ = [
     "FORMAT_VERSION",
@@ -21,11 +22,13 @@ __all__ = [
     "check_excluded",
     "check_run",
     "check_scores_file",
+    "find_versions",
     "load_recipe",
     "open_tools",
     "prune_corpus",
     "prune_traces",
     "read_report",
+    "say_now",
     "score_corpus",
     "shipped_recipes",
     "summarise",

@@ -7,13 +7,11 @@ shard is batched alone, so what it yields does not hang on its neighbours.
 from __future__ import annotations
 
 import itertools
-import platform
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from asap.run.ledger import DATA, Ledger
 from asap.run.pipeline import Pipeline, Progress
 from asap.run.recipe import Recipe
 from asap.run.summary import Summary, summarise
+from asap.run.versions import find_versions, say_now
 
 SHARD_ROWS = 64
 SHARDS_IN_FLIGHT = 2
@@ -153,9 +152,9 @@ def _report(
         "files": list(corpus.files),
         "counts": result.summary.to_dict(),
         "llm": llm,
-        "versions": _versions(),
+        "versions": find_versions(),
         "timings": {
-            "finished": _now(),
+            "finished": say_now(),
             "seconds": round(result.seconds, 3),
             "by_stage_s": result.seconds_by_stage,
         },
@@ -300,17 +299,3 @@ def _identity(
         "keep_columns": list(keep_columns),
         "shard_rows": shard_rows,
     }
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in ("asap-cot", "torch", "transformers", "tokenizers", "pyarrow"):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
