@@ -6,21 +6,31 @@ To add a method: one file with a class that has `prune` (see `Method`), one line
 from collections.abc import Callable
 
 from asap.prune.asap import Asap
+from asap.prune.c3ot import LONG_CONDITION, SHORT_CONDITION, C3ot
+from asap.prune.dap import Dap
 from asap.prune.drop import Order, count_after, drop_until, fit_to_budget, order_by_score
 from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
 from asap.prune.method import Method, Need, Options, StageClock, Tools
 from asap.prune.passage import Passage, find_passages, governed_by_header
+from asap.prune.value import AnswerValue, find_value
 
 METHODS: dict[str, Callable[[Options], Method]] = {
     "asap": Asap,
+    "c3ot": C3ot,
+    "dap": Dap,
 }
 """Every method by the name that recipes use."""
 
 __all__ = [
+    "LONG_CONDITION",
     "METHODS",
+    "SHORT_CONDITION",
+    "AnswerValue",
     "Asap",
+    "C3ot",
+    "Dap",
     "GestaltMatch",
     "Method",
     "Need",
@@ -33,6 +43,7 @@ __all__ = [
     "count_after",
     "drop_until",
     "find_passages",
+    "find_value",
     "fit_to_budget",
     "governed_by_header",
     "match_steps",

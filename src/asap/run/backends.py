@@ -57,9 +57,12 @@ def _open_chat(recipe: Recipe, limits: ChatLimits, stack: ExitStack) -> Chat:
     if url.startswith(REPLAY):
         return stack.enter_context(ReplayChat(Path(url.removeprefix(REPLAY))))
     if not recipe.llm or not (url or os.environ.get("OPENAI_BASE_URL")):
+        is_asap = recipe.method == "asap"
+        asking = f"stage1 '{recipe.stage1}'" if is_asap else f"method '{recipe.method}'"
         raise RecipeError(
-            f"stage1 '{recipe.stage1}' asks an LLM: name it with --llm MODEL --llm-url URL "
-            "(or --llm-url replay:FILE), or use --stage1 extract, which needs none"
+            f"{asking} asks an LLM: name it with --llm MODEL --llm-url URL "
+            "(or --llm-url replay:FILE)"
+            + (", or use --stage1 extract, which needs none" if is_asap else "")
         )
     cache = stack.enter_context(ReplyCache(cache_folder() / "replies.sqlite"))
     return stack.enter_context(
