@@ -1,4 +1,4 @@
-"""`asap verify`: from a run to a run again, through a kill, and one clear line for what is wrong."""
+"""`asap verify`: from a run to a run again, through a kill, and one line for what is wrong."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+import asap as asap_library
 from asap.errors import SandboxError
 from asap.judge import Judge
+from asap.prune import Tools
+from asap.surprisal import FakeCounter, FakeScorer
 
 Asap = Callable[..., subprocess.CompletedProcess[str]]
 N = 6
@@ -38,15 +41,10 @@ def answer(prompt: str) -> str:
     return own_answer(number) if number < 4 else own_answer(number - 2)
 
 
-@pytest.fixture
-def words(
-    asap: Asap,
-    fault_server: Any,
-    tiny_model: Path,
-    tmp_path: Path,
-    write_jsonl: Callable[..., Path],
-) -> list[str]:
-    """A command line that verifies a run of six rows."""
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, write_jsonl: Callable[..., Path]) -> Path:
+    """A prune run of six rows, made with a fake scorer."""
+    folder = tmp_path_factory.mktemp("verify")
     rows = [
         {
             "prompt": f"Question {n}?",
@@ -55,11 +53,18 @@ def words(
         }
         for n in range(N)
     ]
-    write_jsonl(tmp_path / "in.jsonl", rows)
-    done = asap("prune", "in.jsonl", "-o", "run", "--scorer", tiny_model, "--keep-columns=examples")
-    assert done.returncode == 0, done.stderr
+    corpus = asap_library.open_corpus([str(write_jsonl(folder / "in.jsonl", rows))])
+    tools = Tools(FakeCounter(), FakeScorer())
+    recipe, output = asap_library.load_recipe(), folder / "run"
+    asap_library.prune_corpus(corpus, output, recipe, tools, keep_columns=["examples"])
+    return output
+
+
+@pytest.fixture
+def words(fault_server: Any, tiny_model: Path, run: Path) -> list[str]:
+    """A command line that verifies it."""
     server = ["--url", fault_server.url, "--tokenizer", str(tiny_model), "--concurrency", "1"]
-    return ["verify", "run", "--output", "verified", "--model", "served", *server]
+    return ["verify", str(run), "--output", "verified", "--model", "served", *server]
 
 
 def test_the_rows_whose_answer_is_reached_are_left(
@@ -77,8 +82,6 @@ def test_the_rows_whose_answer_is_reached_are_left(
     assert "begun before" in again.stderr
     summary = json.loads(again.stdout)
     assert (summary["rows_in"], summary["rows_out"], summary["output"]) == (6, 4, "verified")
-    other = asap(*words, "-o", "first", "--limit", "3", ASAP_CACHE=str(tmp_path / "cache"))
-    assert other.stdout.startswith("first: 3 rows in, 3 out")
     assert len(model.asked) == N
 
 
@@ -123,14 +126,13 @@ def test_killed_in_the_middle_it_asks_for_the_rest(
     [
         (["--engine", "vllm"], "--url"),
         (["--tokenizer", "nowhere"], "--tokenizer"),
-        (["--output", "run"], "holds another run"),
-        (["--output", "in.jsonl"], "no run folder"),
+        (["--output", "RUN"], "holds another run"),
     ],
 )
 def test_what_is_wrong_gets_one_line(
-    asap: Asap, words: list[str], extra: list[str], said: str
+    asap: Asap, words: list[str], run: Path, extra: list[str], said: str
 ) -> None:
-    done = asap(*words, *extra)
+    done = asap(*words, *(str(run) if word == "RUN" else word for word in extra))
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
@@ -138,6 +140,6 @@ def test_what_is_wrong_gets_one_line(
 
 
 def test_a_folder_that_is_no_run_is_refused(asap: Asap, words: list[str]) -> None:
-    done = asap("verify", "in.jsonl", *words[2:])
+    done = asap("verify", ".", *words[2:])
     assert done.returncode == 2
     assert "is no run folder" in done.stderr
