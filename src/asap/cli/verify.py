@@ -71,7 +71,8 @@ def verify(
     n_rows = int(read_report(run, kind="prune").get("counts", {}).get("rows_in", 0))
     own = ModelTokenizer(tokenizer or model)
     limits = ChatLimits(concurrency=concurrency, timeout_s=timeout_s, max_tokens=None)
-    where = digest_model(model) if engine else url
+    # A model that is served from here is known by its weights, wherever they lie.
+    name = f"{Path(model).name} {digest_model(model)}" if engine else f"{model} at {url}"
 
     @contextmanager
     def open_generator() -> Iterator[Generator]:
@@ -85,7 +86,7 @@ def verify(
     with (
         ReplyCache(cache_folder() / "replies.sqlite") as cache,
         ForcedAnswers(
-            f"{model} at {where}" if where else model,
+            name,
             own,
             open_generator,
             cache,
@@ -124,6 +125,6 @@ def print_summary(result: VerifyResult) -> None:
     terminal.say(f"time: {result.seconds:.1f} s")
     if summary.rows_out:
         terminal.say(
-            f"train on it: datasets.load_dataset({str(result.folder)!r}, split='train')",
+            f"train on it: datasets.load_dataset({str(result.folder)!r})",
             f"look at one: asap show {shlex.quote(str(result.folder))} --row 0",
         )
