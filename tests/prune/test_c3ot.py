@@ -170,5 +170,6 @@ def test_outcomes_hang_neither_on_the_batch_nor_on_its_order() -> None:
 
 def test_it_needs_an_llm_and_nothing_else() -> None:
     assert C3ot(Options()).needs == {"chat"}
+    assert not C3ot(Options()).has_budget
     with pytest.raises(RecipeError, match="--llm"):
         C3ot(Options()).prune([make_trace()], Budget(ratio=0.5), Tools(FakeCounter()))

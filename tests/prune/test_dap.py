@@ -227,6 +227,7 @@ def test_outcomes_hang_neither_on_the_batch_nor_on_its_order() -> None:
 
 def test_it_needs_an_llm_and_nothing_else() -> None:
     assert Dap(Options()).needs == {"chat"}
+    assert not Dap(Options()).has_budget
     with pytest.raises(RecipeError, match="--llm"):
         Dap(Options()).prune([make_trace()], Budget(ratio=0.5), Tools(FakeCounter()))
 

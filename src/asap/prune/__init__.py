@@ -1,9 +1,7 @@
 """The pruning methods: ASAP, its stages each on its own, and the table from which recipes choose.
 
-To add a method: one file with a class that has `prune` (see `Method`), one line in `METHODS`.
+To add a method: one file, and one line in the table of `methods.py`.
 """
-
-from collections.abc import Callable
 
 from asap.prune.asap import Asap
 from asap.prune.c3ot import LONG_CONDITION, SHORT_CONDITION, C3ot
@@ -13,15 +11,10 @@ from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
 from asap.prune.method import Method, Need, Options, StageClock, Tools
+from asap.prune.methods import METHODS
 from asap.prune.passage import Passage, find_passages, governed_by_header
+from asap.prune.step_level import StepLevel
 from asap.prune.value import AnswerValue, find_value
-
-METHODS: dict[str, Callable[[Options], Method]] = {
-    "asap": Asap,
-    "c3ot": C3ot,
-    "dap": Dap,
-}
-"""Every method by the name that recipes use."""
 
 __all__ = [
     "LONG_CONDITION",
@@ -39,6 +32,7 @@ __all__ = [
     "Passage",
     "Ranking",
     "StageClock",
+    "StepLevel",
     "Tools",
     "count_after",
     "drop_until",

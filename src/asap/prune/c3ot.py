@@ -46,6 +46,11 @@ class C3ot:
         """An LLM."""
         return frozenset({"chat"})
 
+    @property
+    def has_budget(self) -> bool:
+        """None: the length is the LLM's."""
+        return False
+
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Compress a batch of traces; see `Method.prune`. The budget is not used."""
         with tools.clock.time("compress"):

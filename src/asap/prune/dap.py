@@ -55,6 +55,11 @@ class Dap:
         """An LLM."""
         return frozenset({"chat"})
 
+    @property
+    def has_budget(self) -> bool:
+        """None: the length is the LLM's."""
+        return False
+
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Rewrite a batch of traces; see `Method.prune`. The budget is not used."""
         with tools.clock.time("rewrite"):
