@@ -10,7 +10,7 @@ import pytest
 from asap.chat import ChatRequest, Reply, ScriptedChat
 from asap.chat.scripted import Line
 from asap.errors import ChatError, KeyRefused, RecipeError
-from asap.prune import Dap, Options, Tools, find_value
+from asap.prune import Dap, Options, Tools
 from asap.prune.coarse import REASONS
 from asap.surprisal import FakeCounter
 from asap.trace import (
@@ -230,42 +230,3 @@ def test_it_needs_an_llm_and_nothing_else() -> None:
     assert not Dap(Options()).has_budget
     with pytest.raises(RecipeError, match="--llm"):
         Dap(Options()).prune([make_trace()], Budget(ratio=0.5), Tools(FakeCounter()))
-
-
-@pytest.mark.parametrize(
-    ("answer", "value"),
-    [
-        ("[1,2]", [1, 2]),
-        ("  'a b'\n", "a b"),
-        ("```python\n{1: None}\n```", {1: None}),
-        ("First `1`, then `2`.", 2),
-        ("So it is **3**.", 3),
-        (r"Therefore \boxed{42}.", 42),
-        ("$7$", 7),
-        ("YES.", "YES"),
-        ("10:25", "10:25"),
-        (r"That is \boxed{YES}", "YES"),
-        (r"'\d'", r"\d"),
-        ("Two:\n```\n1\n```\n\n```\n2\n```", 2),
-    ],
-)
-def test_values_are_read_from_short_answers(answer: str, value: Any) -> None:
-    found = find_value(answer)
-    assert found is not None
-    assert found.value == value
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "",
-        "It arrives at ten.",
-        PROGRAM,
-        f"{PROGRAM}\n\nIt prints:\n\n```\n3\n```",
-        "Use `heapq` for it.",
-        "(" * 500 + ")" * 500,
-        "[" + "1, " * 5000 + "]",
-    ],
-)
-def test_prose_and_programs_give_no_value(answer: str) -> None:
-    assert find_value(answer) is None

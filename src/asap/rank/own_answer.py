@@ -139,23 +139,23 @@ class AnswerChecker:
         ]
 
     def _run(self, jobs: Sequence[tuple[Reference, str | None]]) -> list[Verdict | None]:
-        """Verdicts on programs; None where there is no program, no test, or the answer is a
-        value.
+        """Verdicts on programs, equal ones judged once; None where there is no program, no test, or
+        the answer is a value.
         """
-        verdicts: list[Verdict | None] = [None] * len(jobs)
-        wanted = {
-            i: (_build_problem(reference), program)
-            for i, (reference, program) in enumerate(jobs)
+        wanted = [
+            (reference, program)
+            for reference, program in dict.fromkeys(jobs)
             if program is not None and reference.tests and find_value(reference.own) is None
-        }
+        ]
         if wanted and not self._is_entered:
             self._stack.enter_context(self._judge)
             self._is_entered = True
-        if wanted:
-            found = self._judge.judge(wanted.values())
-            for i, verdict in zip(wanted, found, strict=True):
-                verdicts[i] = verdict
-        return verdicts
+        pairs = [(_build_problem(reference), program) for reference, program in wanted]
+        verdicts = dict(zip(wanted, self._judge.judge(pairs), strict=True)) if wanted else {}
+        return [
+            None if program is None else verdicts.get((reference, program))
+            for reference, program in jobs
+        ]
 
 
 def _find_program(answer: str) -> str | None:

@@ -162,9 +162,9 @@ class _Shard:
         self._require_passing = require_passing
         self._traces = source.read_traces(shard).slice(0, n_rows)
         self._answers = dict(self._columns("row", "answer"))
-        data = source.read_data(shard).to_pylist()
-        self._schema = source.read_data(shard).schema
-        self._data = [record for record in data if record["row"] in self._answers]
+        data = source.read_data(shard)
+        self._schema = data.schema
+        self._data = [record for record in data.to_pylist() if record["row"] in self._answers]
 
     def write(self, ledger: Ledger, on_progress: Callable[[int], None]) -> None:
         """Verify its rows and write them."""
