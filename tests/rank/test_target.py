@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asap.prune import METHODS, Options, Tools
-from asap.rank import Arm, leave_at_targets, read_off
+from asap.rank import Arm, KeptText, blend, leave_at_targets, read_off
 from asap.run import load_recipe
 from asap.surprisal import FakeCounter, FakeScorer
 from asap.trace import Budget, Kept, Trace, count_tokens, segment_trace
@@ -26,22 +27,44 @@ def prune(name: str, trace: Trace, **options: Any) -> Kept:
     return outcome
 
 
+def below(trace: Trace, outcome: Kept, limit: int, keep_headers: bool = False) -> KeptText:
+    return read_off(trace, outcome, limit, "original", keep_headers=keep_headers)[0]
+
+
 def test_what_went_last_comes_back_as_far_as_it_fits() -> None:
     # `tail` drops from the beginning: 1, 4, 1, 2 tokens. Within 4 the first drop leaves 7, the
     # second 3; then the first step (1 token) still fits, the second (4) does not.
     trace = make_trace("a\n\nb c d e\n\nf\n\ng h")
     outcome = prune("tail", trace, keep_headers=False)
-    kept = read_off(trace, outcome, 4, "original", keep_headers=False)
+    (kept,) = read_off(trace, outcome, 4, "original", keep_headers=False)
     assert kept.text == "a\n\nf\n\ng h"
     assert kept.spans == ((0, 3), (12, len(trace.thinking)))
-    assert read_off(trace, outcome, 3, "original", keep_headers=False).text == "f\n\ng h"
-    assert read_off(trace, outcome, 8, "original", keep_headers=False).text == trace.thinking
+    assert below(trace, outcome, 3).text == "f\n\ng h"
+    assert below(trace, outcome, 8).text == trace.thinking
 
 
-def test_one_step_always_stays() -> None:
+def test_where_steps_are_long_the_state_above_is_given_too() -> None:
+    # Within 6 tokens 1 + 1 + 2 can be kept; next to come back is the step of 4: 8 in all.
+    trace = make_trace("a\n\nb c d e\n\nf\n\ng h")
+    outcome = prune("tail", trace, keep_headers=False)
+    states = read_off(trace, outcome, 6, "original", keep_headers=False)
+    assert [state.text for state in states] == ["a\n\nf\n\ng h", trace.thinking]
+
+
+def test_where_the_last_step_is_over_the_limit_nothing_is_the_state_below() -> None:
     trace = make_trace("a b\n\nc d e\n\nf g h i")
-    kept = read_off(trace, prune("tail", trace), 1, "original", keep_headers=False)
-    assert kept.text == "f g h i"
+    states = read_off(trace, prune("tail", trace), 1, "original", keep_headers=False)
+    assert [state.text for state in states] == ["", "f g h i"]
+    assert states[0].spans == ()
+
+
+def test_two_states_are_weighted_to_the_tokens_asked_for() -> None:
+    # 6 lies half-way between 4 and 8.
+    at = blend(10, 6, [4, 8], [{"a": 0.2, "b": None, "c": None}, {"a": 0.4, "b": 1.0, "c": None}])
+    assert at.tokens == 6
+    assert at.values == {"a": pytest.approx(0.3), "b": 1.0, "c": None}
+    # One state counts as it is, however far off.
+    assert blend(10, 6, [4], [{"a": 0.2}]).tokens == 4
 
 
 def test_a_step_comes_back_with_the_header_that_governs_it() -> None:
@@ -49,10 +72,10 @@ def test_a_step_comes_back_with_the_header_that_governs_it() -> None:
     trace = make_trace(thinking)
     outcome = prune("head", trace)
     # From the end: 5 and 4 tokens go, and with the latter the header (3 tokens); 6 are left. Within
-    # 13 a step of 4 would fit, but with its header it costs 7: exactly as much as there is room.
+    # 12 a step of 4 would fit, but with its header it costs 7: there must be room for 13.
     assert outcome.selection.removal_order == (3, 2, 1, 0)
-    assert read_off(trace, outcome, 12, "original", keep_headers=True).spans == ((0, 29),)
-    kept = read_off(trace, outcome, 13, "original", keep_headers=True)
+    assert below(trace, outcome, 12, keep_headers=True).spans == ((0, 29),)
+    kept = below(trace, outcome, 13, keep_headers=True)
     assert kept.text == thinking[: thinking.index("\n\nThe sum")]
 
 
@@ -80,7 +103,7 @@ def test_an_arm_without_a_budget_sets_its_own_target() -> None:
         arm("asap-no-stage2"), [trace], [{"0.5": 1}], Tools(FakeCounter(), FakeScorer())
     )
     assert list(left.by_target) == ["as asap-no-stage2"]
-    assert 0 < len(left.by_target["as asap-no-stage2"].text) < len(trace.thinking)
+    assert 0 < len(left.by_target["as asap-no-stage2"][0].text) < len(trace.thinking)
     assert left.order is not None
 
 
@@ -113,22 +136,16 @@ def test_laws_of_reading_off(steps: list[str], name: str, data: st.DataObject) -
     trace = make_trace("\n\n".join(steps))
     assert trace.tokens is not None
     limit = data.draw(st.integers(1, trace.tokens.total))
-    outcome = prune(name, trace)
-    kept = read_off(trace, outcome, limit, "original", keep_headers=True)
-    assert kept.spans is not None
-    # The spans are the text, but for white space at the end.
-    pieces = "".join(trace.thinking[start:end] for start, end in kept.spans)
-    assert pieces.strip() == kept.text.strip()
-    (n_tokens,) = FakeCounter().count([kept.text])
-    whole_group = [i for i in range(len(trace.steps)) if kept.share_kept(*span(trace, i)) > 0]
-    smallest = min(
-        count
-        for k, count in enumerate(outcome.selection.tokens_after_removal[:-1] or (0,))
-        if k >= 0
-    )
-    assert n_tokens <= max(limit, smallest, trace.tokens.total if len(whole_group) == 1 else 0)
-
-
-def span(trace: Trace, step_index: int) -> tuple[int, int]:
-    step = trace.steps[step_index]
-    return step.start, step.end
+    states = read_off(trace, prune(name, trace), limit, "original", keep_headers=True)
+    counts = FakeCounter().count([state.text for state in states])
+    # The first is within the limit; a second one is above it, and keeps all that the first keeps.
+    assert counts[0] <= limit
+    assert len(states) == 1 or counts[1] > limit
+    for state in states:
+        assert state.spans is not None
+        pieces = "".join(trace.thinking[start:end] for start, end in state.spans)
+        assert pieces.strip() == state.text.strip()
+    if len(states) == 2:
+        for step in trace.steps:
+            shares = [state.share_kept(step.start, step.end) for state in states]
+            assert shares[0] <= shares[1]

@@ -37,6 +37,7 @@ _KINDS = (
     "corruption: repeats with another value, which are not redundant; distance: characters to the "
     "first occurrence, near < 1,000, middle < 8,000"
 )
+_CHANCE = "how surely a planted passage goes before a unique step; 0.5 is chance"
 
 
 def lay_out_all(folder: RankFolder, arms: Sequence[str]) -> list[Table]:
@@ -163,18 +164,30 @@ def _lay_out_planted(results: Results) -> Iterator[Table]:
 
 def _lay_out_order(results: Results) -> Iterator[Table]:
     """AUC of the removal order, and by opener."""
-    names = sorted(results.metrics, key=_planted_key)
     arms = [arm for arm in results.arms if (_ORDER, arm) in results.matches]
-    for title, chosen in (
-        ("AUC of the removal order", [n for n in names if not n.startswith("opener")]),
-        ("AUC by opener", [n for n in names if n.startswith("opener")]),
-    ):
-        if arms and chosen:
-            rows = [(arm, *(_mean(results, _ORDER, arm, n, 2) for n in chosen)) for arm in arms]
-            note = "how surely a planted passage goes before a unique step; 0.5 is chance"
-            columns = (Column("method"), *(_planted_head(name) for name in chosen))
-            yield Table(title, columns, tuple(rows), (note,))
+    names = sorted(results.metrics, key=_planted_key)
+    groups = [name for name in names if not name.startswith("opener")]
+    openers = [name for name in names if name.startswith("opener")]
+    if not groups:
+        return
+    rows = [(arm, *(_mean(results, _ORDER, arm, name, 2) for name in groups)) for arm in arms]
+    columns = (Column("method"), *map(_planted_head, groups))
+    yield Table("AUC of the removal order", columns, tuple(rows), (_CHANCE,))
     yield from _lay_out_differences(results, _ORDER, ("redundant",), "AUC of the removal order")
+    counts = [Number(results.measured[_ORDER, arms[0], name].n) for name in openers]
+    yield Table(
+        "AUC by opener",
+        (Column("opener"), Column("traces"), *(Column(arm, arm) for arm in arms)),
+        tuple(
+            (
+                name.removeprefix("opener "),
+                n,
+                *(_mean(results, _ORDER, arm, name, 2) for arm in arms),
+            )
+            for name, n in zip(openers, counts, strict=True)
+        ),
+        (_CHANCE,),
+    )
 
 
 def _lay_out_match(results: Results) -> Iterator[Table]:

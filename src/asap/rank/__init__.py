@@ -1,12 +1,13 @@
 """Comparing methods without training: what each leaves of real traces, and what that is worth."""
 
 from asap.rank.arm import Arm, build_arms, list_free_methods
-from asap.rank.comparison import CONTROLS, Settings, rank_corpus
+from asap.rank.comparison import CONTROLS, Settings, blend, rank_corpus
 from asap.rank.conclusion import AnswerEvidence, conclusion_kept, find_answer_evidence
 from asap.rank.coverage import split_question, state_coverage, trace_values
 from asap.rank.dangling import References, dangling_rate, find_references, list_dangling
 from asap.rank.drafts import keep_all_but_drafts, keep_drafts
 from asap.rank.forced import FORCED_VERSION, Begun, ForcedAnswer, ForcedAnswers, force_arms
+from asap.rank.gardener import PlantKind
 from asap.rank.integrity import Integrity, Structure, check_integrity, find_structure
 from asap.rank.kept import KeptText
 from asap.rank.leave import Left, leave_at_targets, own_target
@@ -19,7 +20,7 @@ from asap.rank.own_answer import (
     Reference,
     read_reference,
 )
-from asap.rank.planting import Plant, Planted, PlantKind, plant_redundancy
+from asap.rank.planting import Plant, Planted, plant_redundancy
 from asap.rank.rank_folder import AtTarget, RankFolder, TraceValues
 from asap.rank.redundancy import (
     Grouping,
@@ -78,6 +79,7 @@ __all__ = [
     "VerifyResult",
     "answer_support",
     "average_plants",
+    "blend",
     "build_arms",
     "check_integrity",
     "conclusion_kept",

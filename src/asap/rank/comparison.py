@@ -6,9 +6,9 @@ means is said in its own module; how values become tables, in `results`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from asap.rank.redundancy import (
     PlantMeans,
     PlantValue,
     average_plants,
-    measure_recall,
     measure_removal,
     rank_auc,
     value_plants,
@@ -46,6 +45,10 @@ CONTROLS: Mapping[str, Callable[[Trace], KeptText]] = {
 """Kept texts that no method makes, to see what conclusion kept and answer support reward."""
 
 GROUPINGS: tuple[Grouping, ...] = ("all", "kind", "opener", "distance")
+
+Measure = Callable[[KeptText], Mapping[str, float | None]]
+_SUPPORT = "answer_support"
+_LEAST_REMOVED = 0.01
 
 Advance = Callable[[str, int, int], None]
 """(arm, traces done, traces in all)"""
@@ -166,8 +169,9 @@ class _Comparison:
             for i, trace in enumerate(self._cut("block").plain):
                 prepared = self._prepared[i]
                 if trace.row not in done and prepared.evidence is not None:
-                    left = Left({own_target(name): keep(trace)})
-                    at = self._at_targets([trace], [left], [{}], [prepared])
+                    left = Left({own_target(name): (keep(trace),)})
+                    measure = partial(measure_kept, prepared)
+                    at = self._at_targets([trace], [left], [{}], [measure], with_support=True)
                     values = TraceValues(trace.row, trace.id, None, at[0])
                     self._folder.append(name, [values])
 
@@ -175,7 +179,8 @@ class _Comparison:
         plain = [subjects.plain[i] for i in batch]
         limits = [self._limits(trace, 0) for trace in plain]
         left = leave_at_targets(arm, plain, limits, self._tools)
-        at_targets = self._at_targets(plain, left, limits, [self._prepared[i] for i in batch])
+        measures = [partial(measure_kept, self._prepared[i]) for i in batch]
+        at_targets = self._at_targets(plain, left, limits, measures, with_support=True)
         values = [
             TraceValues(trace.row, trace.id, each.excluded, at)
             for trace, each, at in zip(plain, left, at_targets, strict=True)
@@ -197,10 +202,12 @@ class _Comparison:
         traces = [each.trace for each in planted]
         limits = [self._limits(trace, 1) for trace in traces]
         again = leave_at_targets(arm, traces, limits, self._tools)
-        counts = self._at_targets(traces, again, limits, None)
-        for found, plant, each in zip(counts, planted, again, strict=True):
-            for target, at in found.items():
-                at.values.update(_group_removal(plant, each.by_target[target], at))
+        counts = self._at_targets(
+            traces, again, limits, [partial(_group_removal, plant) for plant in planted]
+        )
+        for found in counts:
+            for at in found.values():
+                at.values["lift"] = _find_lift(at)
         return [
             replace(value, planted=found, auc=_group_auc(trace, plant, before, after))
             for value, trace, plant, before, after, found in zip(
@@ -213,30 +220,28 @@ class _Comparison:
         traces: Sequence[Trace],
         left: Sequence[Left],
         limits: Sequence[Mapping[str, int]],
-        prepared: Sequence[Prepared] | None,
+        measures: Sequence[Measure],
+        *,
+        with_support: bool = False,
     ) -> list[dict[str, AtTarget]]:
-        """Counts of what is left and, for traces as they are, every metric of it."""
-        texts = [kept.text for each in left for kept in each.by_target.values()]
-        counts = iter(self._tools.counter.count(texts))
-        supports: Iterator[Sequence[float | None]] | None = None
-        if prepared is not None and self._settings.has_support and self._scorer is not None:
-            asked = [
-                (trace, list(each.by_target.values()))
-                for trace, each in zip(traces, left, strict=True)
-            ]
-            supports = iter(answer_support(self._scorer, asked))
+        """Tokens and values of what is left, at every target."""
+        states = [[s for at in each.by_target.values() for s in at] for each in left]
+        counts = iter(self._tools.counter.count([s.text for group in states for s in group]))
+        supports: list[list[float | None]] | None = None
+        if with_support and self._settings.has_support and self._scorer is not None:
+            supports = answer_support(self._scorer, list(zip(traces, states, strict=True)))
         results = []
         for i, (trace, each) in enumerate(zip(traces, left, strict=True)):
             assert trace.tokens is not None
-            support = iter(next(supports)) if supports is not None else None
+            support = iter(supports[i]) if supports is not None else None
             at: dict[str, AtTarget] = {}
-            for target, kept in each.by_target.items():
-                measured = {} if prepared is None else measure_kept(prepared[i], kept)
+            for target, parts in each.by_target.items():
+                n_tokens = [next(counts) for _ in parts]
+                values = [measures[i](kept) for kept in parts]
                 if support is not None:
-                    measured["answer_support"] = next(support)
-                n_tokens = next(counts)
-                wanted = limits[i].get(target, n_tokens)
-                at[target] = AtTarget(trace.tokens.total, wanted, n_tokens, measured)
+                    values = [{**value, _SUPPORT: next(support)} for value in values]
+                wanted = limits[i].get(target, n_tokens[0])
+                at[target] = blend(trace.tokens.total, wanted, n_tokens, values)
             results.append(at)
         return results
 
@@ -259,7 +264,7 @@ class _Comparison:
         for values in self._folder.values(name):
             for found, where in ((values.targets, plain), (values.planted, planted)):
                 if target in found:
-                    where[values.row] = found[target].tokens
+                    where[values.row] = round(found[target].tokens)
                     is_whole &= found[target].tokens == found[target].whole
         if not is_whole:
             self._free_targets[target] = (plain, planted)
@@ -291,12 +296,46 @@ class _Comparison:
         return [prepare_trace(trace, known.get(i)) for i, trace in enumerate(self._traces)]
 
 
-def _group_removal(planted: Planted, kept: KeptText, at: AtTarget) -> dict[str, float | None]:
-    """The share removed by group of planted passages; and `lift`, beside what chance removes."""
+def blend(
+    whole: int,
+    wanted: int,
+    n_tokens: Sequence[int],
+    values: Sequence[Mapping[str, float | None]],
+) -> AtTarget:
+    """One state as it is, or two weighted so that they have as many tokens as were asked for.
+
+    Args:
+        whole: tokens of the whole thinking.
+        wanted: tokens asked for.
+        n_tokens: of the state below, and of the one above where there is one.
+        values: what was measured of each; where one is None, the other counts alone.
+    """
+    below, above = n_tokens[0], n_tokens[-1]
+    weight = 0.0
+    if above > below:
+        weight = min(1.0, max(0.0, (wanted - below) / (above - below)))
+    mixed: dict[str, float | None] = {}
+    for name, first in values[0].items():
+        second = values[-1][name]
+        if first is None or second is None:
+            mixed[name] = second if first is None else first
+        else:
+            mixed[name] = (1 - weight) * first + weight * second
+    return AtTarget(whole, wanted, (1 - weight) * below + weight * above, mixed)
+
+
+def _group_removal(planted: Planted, kept: KeptText) -> dict[str, float | None]:
+    """The share removed, by group of planted passages."""
     values = value_plants(planted, measure_removal(planted, kept), None)
-    recall = measure_recall(planted, kept, 1 - at.tokens / at.whole)
-    groups = {name: means.removed for name, means in _group(values).items()}
-    return {"lift": None if recall is None else recall.lift, **groups}
+    return {name: means.removed for name, means in _group(values).items()}
+
+
+def _find_lift(at: AtTarget) -> float | None:
+    """How many times as much planted redundancy is gone as random removal takes at as many tokens:
+    it takes every step with one probability, so of a plant the share that it takes of the whole.
+    """
+    removed, expected = at.values.get("redundant"), 1 - at.tokens / at.whole
+    return None if removed is None or expected < _LEAST_REMOVED else removed / expected
 
 
 def _group_auc(

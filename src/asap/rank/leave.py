@@ -24,7 +24,8 @@ Limits = Mapping[str, int]
 class Left:
     """What is left of one trace."""
 
-    by_target: dict[str, KeptText] = field(default_factory=dict)
+    by_target: dict[str, tuple[KeptText, ...]] = field(default_factory=dict)
+    """One state, or the two on both sides of the tokens asked for."""
     order: tuple[int, ...] | None = None
     """The complete removal order over the trace's own steps, where there is one."""
     excluded: str | None = None
@@ -75,14 +76,14 @@ def _lowest_ratio(limits: Sequence[Limits], traces: Sequence[Trace]) -> float:
 def _leave_once(target: str, trace: Trace, outcome: Outcome) -> Left:
     if isinstance(outcome, Excluded):
         return Left(excluded=outcome.reason)
-    return Left({target: _read_outcome(trace, outcome)}, _own_order(trace, outcome))
+    return Left({target: (_read_outcome(trace, outcome),)}, _own_order(trace, outcome))
 
 
 def _leave_at(arm: Arm, trace: Trace, first: Outcome, limits: Limits, tools: Tools) -> Left:
     if isinstance(first, Excluded):
         return Left(excluded=first.reason)
     recipe = arm.recipe
-    by_target: dict[str, KeptText] = {}
+    by_target: dict[str, tuple[KeptText, ...]] = {}
     for target, limit in limits.items():
         outcome: Outcome = first
         if isinstance(first, Rewritten) or recipe.rounds > 1:
@@ -92,7 +93,7 @@ def _leave_at(arm: Arm, trace: Trace, first: Outcome, limits: Limits, tools: Too
                 trace, outcome, limit, recipe.render, keep_headers=recipe.keep_headers
             )
         elif isinstance(outcome, Rewritten):
-            by_target[target] = _read_outcome(trace, outcome)
+            by_target[target] = (_read_outcome(trace, outcome),)
     return Left(by_target, _own_order(trace, first))
 
 

@@ -25,8 +25,8 @@ class AtTarget:
     """Tokens of the whole thinking."""
     wanted: int
     """Tokens asked for."""
-    tokens: int
-    """Tokens of the text that was left."""
+    tokens: float
+    """Tokens of the text that was left; where two states were weighted, of both together."""
     values: dict[str, float | None]
     """By metric; None where it says nothing about this trace."""
 

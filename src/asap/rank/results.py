@@ -100,12 +100,12 @@ def summarise_values(
     matches: dict[tuple[str, str], Match] = {}
     measured: dict[tuple[str, str, str], Measured] = {}
     targets = dict.fromkeys(t for by_row in rows.values() for at in by_row.values() for t in at)
-    for arm in arms:
+    for arm in rows:
         for target in targets:
             reached = {row: at[target] for row, at in rows[arm].items() if target in at}
             if reached:
                 matches[target, arm] = _match(list(reached.values()))
-    for target, arm in matches:
+    for target, arm in ((target, arm) for target, arm in matches if arm in arms):
         ours = _by_metric(rows[arm], target)
         theirs = _by_metric(rows[reference], target)
         is_fair = all(

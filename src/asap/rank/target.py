@@ -2,22 +2,28 @@
 
 A run stops at the first state within its budget; the last drop may be a long block, and how far it
 overshoots differs by method. So here, and in the lab only, the steps that went last come back as
-far as they fit, and every method is measured at the same number of tokens.
+far as they fit. Where that is not near enough (short traces of a few long steps), the next state
+above the target is given as well, and what is measured is weighted so that both together have just
+as many tokens as were asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from asap.prune import governed_by_header
 from asap.rank.kept import KeptText, Span
 from asap.trace import Kept, Render, Selection, StepTokens, Trace, render_steps, select_within
 
+NEAR = 0.99
+"""From this share of the tokens asked for on, the state below is near enough."""
+_NOTHING = KeptText("", ())
+
 
 def read_off(
     trace: Trace, outcome: Kept, limit: int, render: Render, *, keep_headers: bool
-) -> KeptText:
-    """What the order leaves within `limit` tokens.
+) -> tuple[KeptText, ...]:
+    """What the order leaves within `limit` tokens, and the next state above where that is far off.
 
     Args:
         trace: what was pruned.
@@ -27,8 +33,9 @@ def read_off(
         keep_headers: whether a header stays if and only if a step that it governs stays.
 
     Returns:
-        The kept steps; where an LLM pruned first, what it dropped stays dropped, whatever the
-        limit.
+        One state, or the two on both sides of the limit. Where even the last group of steps is
+        above it, the state below is the empty text. What an LLM pruned first stays dropped,
+        whatever the limit.
     """
     subject, selection = outcome.subject, outcome.selection
     tokens = subject.tokens
@@ -38,8 +45,15 @@ def read_off(
     n_removed = select_within(order, selection.tokens_after_removal, tokens.total, limit)
     n_removed = min(max(n_fixed, n_removed), _most_removals(tokens, selection))
     headers = governed_by_header(subject) if keep_headers else {}
-    kept = _put_back(tokens, order, n_removed, n_fixed, limit, headers)
-    return keep_spans(subject, kept, render, is_verbatim=subject.thinking == trace.thinking)
+    kept, unfit = _put_back(tokens, order, n_removed, n_fixed, limit, headers)
+    is_verbatim = subject.thinking == trace.thinking
+    below = keep_spans(subject, sorted(kept), render, is_verbatim=is_verbatim)
+    cost = _count(tokens, kept)
+    if cost > limit:
+        return _NOTHING, below
+    if not unfit or cost >= NEAR * limit:
+        return (below,)
+    return below, keep_spans(subject, sorted(kept.union(unfit)), render, is_verbatim=is_verbatim)
 
 
 def keep_spans(
@@ -71,6 +85,12 @@ def _most_removals(tokens: StepTokens, selection: Selection) -> int:
     return most
 
 
+def _count(tokens: StepTokens, kept: Set[int]) -> int:
+    """Tokens of kept steps, counted by step."""
+    last = max(kept)
+    return sum(tokens.inner[i] for i in kept) - tokens.inner[last] + tokens.last[last]
+
+
 def _put_back(
     tokens: StepTokens,
     order: Sequence[int],
@@ -78,9 +98,9 @@ def _put_back(
     n_fixed: int,
     limit: int,
     headers: Mapping[int, Sequence[int]],
-) -> tuple[int, ...]:
+) -> tuple[set[int], list[int]]:
     """The kept steps once those that went last have come back as far as they fit, each with the
-    headers that govern it.
+    headers that govern it; and the first of them that did not fit.
     """
     kept = set(order[n_removed:])
     governors: dict[int, list[int]] = {}
@@ -89,6 +109,7 @@ def _put_back(
             governors.setdefault(i, []).append(header)
     total = sum(tokens.inner[i] for i in kept)
     last = max(kept)
+    unfit: list[int] = []
     for i in reversed(order[n_fixed:n_removed]):
         if i in kept or i in headers:
             continue
@@ -98,4 +119,6 @@ def _put_back(
         if rest - tokens.inner[end] + tokens.last[end] <= limit:
             kept.update(new)
             total, last = rest, end
-    return tuple(sorted(kept))
+        else:
+            unfit = unfit or new
+    return kept, unfit
