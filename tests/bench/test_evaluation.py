@@ -401,3 +401,15 @@ def test_cutting_equals_running_again_under_the_smaller_budget(
             key: each.completion.text for key, each in other.items()
         }
     assert len({each.completion.completion_ids for each in again[0].values()}) > 1
+
+
+def test_what_a_model_has_begun_stands_behind_the_opened_tag(opened_tokenizer):
+    tokenizer = ModelTokenizer(str(opened_tokenizer))
+    begun = "So.\n</think>\n"
+    written = "User: Q\nAssistant: <think>\nSo.\n</think>\n"
+    assert tokenizer.write("Q", begun) == f"<|begin|>{written}"
+    assert tokenizer.write_for_server("Q", begun) == written
+    ids = tokenizer.encode("Q", begun)
+    assert ids.count(0) == 1
+    assert tokenizer.decode(ids) == written
+    assert tokenizer.decode(tokenizer.encode("Q")) == "User: Q\nAssistant: <think>\n"

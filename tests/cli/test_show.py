@@ -136,3 +136,22 @@ def test_a_reader_that_goes_away_is_no_error(run: Path, environment: dict[str, s
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_new_text_of_an_llm_is_shown_with_its_tokens(
+    asap: Asap, tiny_model: Path, tmp_path: Path, write_jsonl: Callable[..., Path]
+) -> None:
+    row = {"id": "a", "prompt": "Q?", "generation": "<think>\nOne, two, three.\n</think>\n3"}
+    write_jsonl(tmp_path / "in.jsonl", [row])
+    write_jsonl(tmp_path / "said.jsonl", [{"id": "a", "purpose": "compress", "text": "Three."}])
+    words = ["--method", "c3ot", "--llm-url", "replay:said.jsonl", "--scorer", tiny_model]
+    done = asap("prune", "in.jsonl", "-o", "run", *words)
+    assert done.returncode == 0, done.stderr
+    assert "steps" not in done.stdout
+    shown = asap("show", "run", "--row", "0").stdout
+    (before, after) = pq.ParquetFile(tmp_path / "run" / "data" / "000000.parquet").read(
+        ["tokens_before", "tokens_after"]
+    )
+    assert f"new text, tokens {before[0]} → {after[0]}; stage 1: c3ot, attempt 1" in shown
+    assert "Three." in shown
+    assert "One, two, three." not in shown

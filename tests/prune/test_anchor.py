@@ -14,8 +14,11 @@ from asap.prune.coarse import CoarseFailure
 from asap.prune.prompts import (
     SYSTEM,
     TEMPLATES,
+    prompt_adapt,
     prompt_anchor,
+    prompt_compress,
     prompt_rewrite,
+    prompt_same_answer,
     prompt_select,
 )
 from asap.trace import Trace, segment_trace
@@ -28,6 +31,12 @@ DIGESTS = {
     "select-no-question-1": "6ec5f2fbb671cd30",
     "rewrite-1": "f1559a5ed62beff1",
     "rewrite-no-question-1": "15ac6e66ff634ecc",
+    "c3ot-1": "79f428cc38b8194d",
+    "c3ot-no-question-1": "1a7c03c5d95309e9",
+    "dap-1": "d76d9e0c51723417",
+    "dap-no-question-1": "92e29353066a8539",
+    "dap-check-1": "2d0530ebc1dee574",
+    "dap-check-no-question-1": "a8497b189334752b",
 }
 
 
@@ -147,10 +156,14 @@ def test_prompts_name_everything_they_are_filled_with(question: str) -> None:
         prompt_anchor(trace),
         prompt_select(trace, "D: $anchor"),
         prompt_rewrite(trace, "D: $anchor"),
+        prompt_compress(trace),
+        prompt_adapt(trace, (1, 2, 3)),
+        prompt_same_answer(trace, "I add $them."),
     ):
         content = prompt.messages[-1].content
         assert prompt.version.endswith("no-question-1") == (not question)
         assert "_tag" not in content
+        assert "_tokens" not in content
         assert question in content
     for prompt in (prompt_select(trace, "D: $anchor"), prompt_rewrite(trace, "D: $anchor")):
         content = prompt.messages[-1].content

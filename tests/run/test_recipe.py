@@ -30,8 +30,8 @@ def refusal(name: str, **changes: Any) -> str:
     return message
 
 
-def test_default_and_paper_are_shipped() -> None:
-    assert shipped_recipes() == ["default", "paper"]
+def test_default_and_the_papers_are_shipped() -> None:
+    assert {"default", "paper", "paper-c3ot", "paper-dap"} <= set(shipped_recipes())
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

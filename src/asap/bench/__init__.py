@@ -19,7 +19,7 @@ from asap.bench.eval_folder import (
 )
 from asap.bench.evaluation import check_eval, evaluate
 from asap.bench.extract import extract_code
-from asap.bench.generate import Api, Generator, Sampling
+from asap.bench.generate import Api, Generator, Sampling, Wanted
 from asap.bench.grade import (
     Solution,
     check_solutions,
@@ -27,6 +27,7 @@ from asap.bench.grade import (
     judge_solutions,
     scale_limits,
 )
+from asap.bench.ledger import Entry
 from asap.bench.loop import ends_in_loop
 from asap.bench.metrics import (
     CommonTokens,
@@ -72,6 +73,7 @@ __all__ = [
     "Dataset",
     "Difference",
     "Engine",
+    "Entry",
     "EvalRun",
     "EvalSettings",
     "Extract",
@@ -87,6 +89,7 @@ __all__ = [
     "Server",
     "ServerDType",
     "Solution",
+    "Wanted",
     "check_eval",
     "check_solutions",
     "compare_arms",

@@ -47,6 +47,8 @@ class Wanted:
 
     key: Key
     question: str
+    begun: str = ""
+    """What the model is taken to have written already, behind the opened tag."""
 
 
 class Generator:
@@ -94,7 +96,7 @@ class Generator:
         if self._window is None or self._tokenizer is None:
             return
         _, id, _, budget_tokens = item.key
-        n_prompt = len(self._tokenizer.encode(item.question))
+        n_prompt = len(self._tokenizer.encode(item.question, item.begun))
         if n_prompt + budget_tokens > self._window:
             raise ModelError(
                 f"the model reads {self._window:,} tokens, and the prompt of {id} has "
@@ -103,7 +105,7 @@ class Generator:
 
     async def _generate(self, wanted: Sequence[Wanted], keep: Callable[[Entry], None]) -> None:
         if self._form is None:
-            self._form = await self._find_form(wanted[0].question)
+            self._form = await self._find_form(wanted[0])
         failures: list[tuple[str, ChatError]] = []
         n_kept = 0
 
@@ -131,7 +133,7 @@ class Generator:
         benchmark, id, sample, budget_tokens = item.key
         reply = await self._client.complete(
             CompletionRequest(
-                prompt=self._write(item.question),
+                prompt=self._write(item),
                 id=f"{benchmark} {id} sample {sample}",
                 max_tokens=budget_tokens,
                 temperature=self._sampling.temperature,
@@ -144,7 +146,7 @@ class Generator:
             id=id,
             sample=sample,
             budget_tokens=budget_tokens,
-            prompt_ids=self._tokenizer.encode(item.question) if self._tokenizer else None,
+            prompt_ids=self._encode(item),
             completion_ids=reply.completion_ids,
             text=reply.text,
             n_tokens=reply.completion_tokens,
@@ -154,18 +156,21 @@ class Generator:
         )
         return Entry(completion, time.time())
 
-    def _write(self, question: str) -> tuple[int, ...] | str | tuple[Message, ...]:
-        if self._tokenizer is None:
-            return (Message("user", question),)
-        if self._form == "ids":
-            return self._tokenizer.encode(question)
-        return self._tokenizer.write_for_server(question)
+    def _encode(self, item: Wanted) -> tuple[int, ...] | None:
+        return self._tokenizer.encode(item.question, item.begun) if self._tokenizer else None
 
-    async def _find_form(self, question: str) -> PromptForm:
+    def _write(self, item: Wanted) -> tuple[int, ...] | str | tuple[Message, ...]:
+        if self._tokenizer is None:
+            return (Message("user", item.question),)
+        if self._form == "ids":
+            return self._tokenizer.encode(item.question, item.begun)
+        return self._tokenizer.write_for_server(item.question, item.begun)
+
+    async def _find_form(self, item: Wanted) -> PromptForm:
         """What the server takes, found out with one token of one completion."""
         if self._tokenizer is None:
             return "messages"
-        ids = self._tokenizer.encode(question)
+        ids = self._tokenizer.encode(item.question, item.begun)
         form: PromptForm = "ids"
         try:
             reply = await self._try(ids)
@@ -174,7 +179,7 @@ class Generator:
                 raise NoReply(f"the server does not answer: {error}") from None
             form = "text"
             try:
-                reply = await self._try(self._tokenizer.write_for_server(question))
+                reply = await self._try(self._tokenizer.write_for_server(item.question, item.begun))
             except ChatError as second:
                 raise NoReply(f"the server completes no prompt: {second}") from None
         if reply.prompt_tokens is not None and reply.prompt_tokens != len(ids):

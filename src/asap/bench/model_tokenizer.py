@@ -43,25 +43,35 @@ class ModelTokenizer:
         lead = self._tokenizer("", add_special_tokens=True)["input_ids"]
         bos: int | None = self._tokenizer.bos_token_id
         self._lead: tuple[int, ...] = (bos,) if bos is not None and bos in lead[:1] else ()
-        self.encode = cache(self._encode)
-        """The prompt's ids; where the model wants a begin-of-text token there is exactly one."""
+        self._encode_question = cache(self._encode)
 
-    def write(self, question: str) -> str:
-        """The prompt's text, special tokens of the template in it, ended by the opening tag."""
+    def encode(self, question: str, begun: str = "") -> tuple[int, ...]:
+        """The ids of what `write` writes; where the model wants a begin-of-text token there is
+        exactly one. Prompts in which nothing is begun are kept, since they come again.
+        """
+        return self._encode(question, begun) if begun else self._encode_question(question)
+
+    def write(self, question: str, begun: str = "") -> str:
+        """The prompt's text, special tokens of the template in it, ended by the opening tag.
+
+        Args:
+            question: the user's turn.
+            begun: what the model is taken to have written already, behind the tag.
+        """
         if not self._tokenizer.chat_template:
-            return f"{question}\n{OPENING}"
+            return f"{question}\n{OPENING}{begun}"
         turn = [{"role": "user", "content": question}]
         text = self._tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        return _OPEN_TAG_AT_END.sub("", str(text)) + OPENING
+        return _OPEN_TAG_AT_END.sub("", str(text)) + OPENING + begun
 
-    def _encode(self, question: str) -> tuple[int, ...]:
-        text = self._without_lead(self.write(question))
+    def _encode(self, question: str, begun: str = "") -> tuple[int, ...]:
+        text = self._without_lead(self.write(question, begun))
         ids = tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
         return (*self._lead, *ids)
 
-    def write_for_server(self, question: str) -> str:
+    def write_for_server(self, question: str, begun: str = "") -> str:
         """The prompt as text for a server that adds the begin-of-text token itself."""
-        return self._without_lead(self.write(question))
+        return self._without_lead(self.write(question, begun))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids as servers give it, without special tokens."""

@@ -7,7 +7,6 @@ import logging
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,26 +16,23 @@ from asap.bench import (
     BENCHMARKS,
     K_TOKENS,
     Api,
-    Engine,
     EvalSettings,
     Extract,
     Generator,
     ModelTokenizer,
     Sampling,
-    ServerDType,
     check_eval,
     evaluate,
     open_benchmark,
-    start_server,
 )
-from asap.chat import ChatLimits, OpenAICompletions
+from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import EvalBar
+from asap.cli.server import check_server, digest_model, find_window, open_client
 from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.judge import Judge
 from asap.report import Cell, Column, Number, Table, render_terminal
-from asap.surprisal import digest_weights, find_model_folder
 
 _COLUMNS = (
     Column("budget"),
@@ -46,15 +42,12 @@ _COLUMNS = (
 )
 _RATES = ("truncation_rate", "closed_thinking_rate", "loop_rate")
 _TIMES = ("amortised_s", "median_s", "p95_s")
-_SERVER = "Server"
 _JUDGE = "Judge"
 _SAMPLING = "Sampling"
 
 
 def eval(
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="Folder or Hub id; with --url its name there.")
-    ],
+    model: flags.ServerModel,
     benchmark: Annotated[
         str,
         typer.Option(
@@ -79,39 +72,19 @@ def eval(
         bool,
         typer.Option(help="Generate under every budget; else the largest is cut to the smaller."),
     ] = False,
-    url: Annotated[
-        str | None,
-        typer.Option(help="A running OpenAI-compatible server.", rich_help_panel=_SERVER),
-    ] = None,
-    engine: Annotated[
-        Engine | None,
-        typer.Option(help="A server to start and to stop.", rich_help_panel=_SERVER),
-    ] = None,
+    url: flags.ServerUrl = None,
+    engine: flags.ServerEngine = None,
     api: Annotated[
         Api,
         typer.Option(
             help="chat: for servers without /completions; they write the prompt.",
-            rich_help_panel=_SERVER,
+            rich_help_panel=flags.SERVER_PANEL,
         ),
     ] = "completions",
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(help="Folder or Hub id. Default: the model's.", rich_help_panel=_SERVER),
-    ] = None,
-    dtype: Annotated[
-        ServerDType,
-        typer.Option(
-            help="Of the engine's model. auto: bf16 with vllm, else as the weights are.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = "auto",
-    concurrency: Annotated[
-        int, typer.Option(min=1, help="Requests at a time.", rich_help_panel=_SERVER)
-    ] = 64,
-    timeout_s: Annotated[
-        float,
-        typer.Option(min=1, help="Seconds that one completion may take.", rich_help_panel=_SERVER),
-    ] = 3600.0,
+    tokenizer: flags.ServerTokenizer = None,
+    dtype: flags.ServerModelDType = "auto",
+    concurrency: flags.ServerConcurrency = 64,
+    timeout_s: flags.ServerTimeout = 3600.0,
     n_samples: Annotated[
         int, typer.Option(min=1, help="Per problem.", rich_help_panel=_SAMPLING)
     ] = 1,
@@ -143,12 +116,11 @@ def eval(
 
       asap eval -m NAME --url http://localhost:8000/v1 --tokenizer DIR -b humaneval -o run
     """
-    if url and engine:
-        raise InputError("--url names a running server, --engine starts one: give one of them")
+    check_server(url, engine)
     settings = EvalSettings(
         model=model,
         label=label or Path(model).name,
-        weights=_digest(model) if engine else None,
+        weights=digest_model(model) if engine else None,
         api=api,
         sampling=Sampling(n_samples, temperature, top_p, seed),
         budgets=parse_budgets(budgets) if budgets else None,
@@ -169,8 +141,8 @@ def eval(
     def open_generator() -> Iterator[Generator]:
         if engine:
             bar.say(f"starting the server; what it says goes to {output / 'server.log'}")
-        with _open_client(model, url, engine, dtype, seed, output, limits) as client:
-            yield Generator(client, own, settings.sampling, _find_window(model) if engine else None)
+        with open_client(model, url, engine, dtype, seed, output, limits) as client:
+            yield Generator(client, own, settings.sampling, find_window(model) if engine else None)
 
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     judge = Judge(workers=workers or flags.count_cores(), timing=timing, stdin=lcb, unsafe=unsafe)
@@ -206,46 +178,6 @@ def parse_budgets(text: str) -> tuple[int, ...]:
             raise InputError(f"--budgets: '{word}' is no number of tokens; write 2k,4k or 6144")
         budgets.append(int(digits) * (K_TOKENS if is_k else 1))
     return tuple(budgets)
-
-
-@contextmanager
-def _open_client(
-    model: str,
-    url: str | None,
-    engine: Engine | None,
-    dtype: ServerDType,
-    seed: int,
-    output: Path,
-    limits: ChatLimits,
-) -> Iterator[OpenAICompletions]:
-    if engine is None:
-        if url is None:
-            raise InputError("say where the model runs: --url of a running server, or --engine")
-        with OpenAICompletions(model, base_url=url, limits=limits) as client:
-            yield client
-        return
-    if engine == "transformers":
-        # It answers one request after the other, and a seed is set for all that run.
-        limits = replace(limits, concurrency=1)
-    log = output / "server.log"
-    with (
-        start_server(engine, model, log=log, dtype=dtype, seed=seed) as server,
-        OpenAICompletions(server.model, base_url=server.url, limits=limits, is_own=True) as client,
-    ):
-        yield client
-
-
-def _find_window(model: str) -> int | None:
-    """The transformers server writes on beyond the window without a word."""
-    folder, _ = find_model_folder(model)
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    window: int | None = config.get("max_position_embeddings")
-    return window
-
-
-def _digest(model: str) -> str:
-    folder, _ = find_model_folder(model)
-    return digest_weights(folder)
 
 
 def print_report(folder: Path, report: dict[str, Any]) -> None:

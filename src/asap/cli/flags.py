@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
-from asap.bench import BENCHMARKS
+from asap.bench import BENCHMARKS, Engine, ServerDType
 from asap.errors import InputError
 from asap.judge import Stdin, Timing
 from asap.run import Recipe
@@ -79,6 +79,38 @@ JudgeUnsafe = Annotated[
         help="Go on where no safe sandbox can be had, in a container of your own.",
         rich_help_panel="Judge",
     ),
+]
+
+SERVER_PANEL = "Server"
+"""Where the flags of a model's server stand in the help."""
+ServerModel = Annotated[
+    str, typer.Option("--model", "-m", help="Folder or Hub id; with --url its name there.")
+]
+ServerUrl = Annotated[
+    str | None,
+    typer.Option(help="A running OpenAI-compatible server.", rich_help_panel=SERVER_PANEL),
+]
+ServerEngine = Annotated[
+    Engine | None,
+    typer.Option(help="A server to start and to stop.", rich_help_panel=SERVER_PANEL),
+]
+ServerTokenizer = Annotated[
+    str | None,
+    typer.Option(help="Folder or Hub id. Default: the model's.", rich_help_panel=SERVER_PANEL),
+]
+ServerModelDType = Annotated[
+    ServerDType,
+    typer.Option(
+        help="Of the engine's model. auto: bf16 with vllm, else as the weights are.",
+        rich_help_panel=SERVER_PANEL,
+    ),
+]
+ServerConcurrency = Annotated[
+    int, typer.Option(min=1, help="Requests at a time.", rich_help_panel=SERVER_PANEL)
+]
+ServerTimeout = Annotated[
+    float,
+    typer.Option(min=1, help="Seconds that one completion may take.", rich_help_panel=SERVER_PANEL),
 ]
 
 

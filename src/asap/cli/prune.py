@@ -140,6 +140,8 @@ def print_summary(result: RunResult) -> None:
         ("steps", summary.steps_before, summary.steps_after_stage1, summary.steps_after),
         ("tokens", summary.tokens_before, summary.tokens_after_stage1, summary.tokens_after),
     ):
+        if not before and summary.rows_out:
+            continue  # new text has no steps
         share = f"{after / before:.1%}" if before else ""
         table.add_row(name, f"{before:,}", f"{middle:,}", f"{after:,}", share)
     terminal.print(table)

@@ -128,12 +128,14 @@ def _subject(record: dict[str, Any], has_reply_wording: bool) -> str:
 
 
 def _legend(record: dict[str, Any]) -> Text:
+    before, after = _count(record["tokens_before"]), _count(record["tokens_after"])
+    steps = record["steps"]
+    if steps is None:
+        return Text(f"new text, tokens {before} → {after}")
     legend = Text()
-    steps = record["steps"] or []
     for fate, (sign, words, style) in _FATES.items():
         count = sum(step["fate"] == fate for step in steps)
         legend.append(f"[{sign}] {count} {words}   ", style)
-    before, after = _count(record["tokens_before"]), _count(record["tokens_after"])
     return legend.append(f"\n{len(steps)} steps, tokens {before} → {after}")
 
 

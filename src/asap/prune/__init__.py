@@ -4,6 +4,8 @@ To add a method: one file, and one line in the table of `methods.py`.
 """
 
 from asap.prune.asap import Asap
+from asap.prune.c3ot import LONG_CONDITION, SHORT_CONDITION, C3ot
+from asap.prune.dap import Dap
 from asap.prune.drop import Order, count_after, drop_until, fit_to_budget, order_by_score
 from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
@@ -12,10 +14,16 @@ from asap.prune.method import Method, Need, Options, StageClock, Tools
 from asap.prune.methods import METHODS
 from asap.prune.passage import Passage, find_passages, governed_by_header
 from asap.prune.step_level import StepLevel
+from asap.prune.value import AnswerValue, find_value
 
 __all__ = [
+    "LONG_CONDITION",
     "METHODS",
+    "SHORT_CONDITION",
+    "AnswerValue",
     "Asap",
+    "C3ot",
+    "Dap",
     "GestaltMatch",
     "Method",
     "Need",
@@ -29,6 +37,7 @@ __all__ = [
     "count_after",
     "drop_until",
     "find_passages",
+    "find_value",
     "fit_to_budget",
     "governed_by_header",
     "match_steps",

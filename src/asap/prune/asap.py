@@ -8,14 +8,13 @@ they go and what becomes of their failures.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from asap.chat import Chat
-from asap.errors import NoReply
 from asap.prune.anchor import ask_anchor
+from asap.prune.batch import ask_batch
 from asap.prune.coarse import Coarse, CoarseFailure
 from asap.prune.drop import Fitted, Group, Order, fit_to_budget
 from asap.prune.extract import order_drops
@@ -25,9 +24,6 @@ from asap.prune.passage import governed_by_header
 from asap.prune.rewrite import rewrite_steps
 from asap.prune.select import select_steps
 from asap.trace import Budget, Evidence, Excluded, Kept, Outcome, Stage1, Trace, count_tokens
-
-UNREACHABLE_ROWS = 8
-"""From so many rows on, a batch of which the LLM has answered nothing stops the run."""
 
 
 def build_without_stage1(options: Options) -> Method:
@@ -125,7 +121,7 @@ class Asap:
         if mode == "extract":
             return [self._extract(trace, Stage1("extract")) for trace in batch]
         chat = tools.need_chat()
-        replies = chat.run(self._ask_all(batch, chat))
+        replies = ask_batch(batch, self._ask, chat)
         drafts = [self._draft(trace, reply) for trace, reply in zip(batch, replies, strict=True)]
         return _with_token_counts(drafts, tools)
 
@@ -161,18 +157,6 @@ class Asap:
         is_fixed = self.options.stage2 == "none" or not draft.can_undo
         groups = draft.drops + ranking.groups
         return Order(draft.subject, groups, n_stage1, n_stage1 if is_fixed else 0, limit)
-
-    async def _ask_all(self, batch: Sequence[Trace], chat: Chat) -> list[Coarse | CoarseFailure]:
-        """Ask about all rows at once; a stop waits for replies under way, which are paid for."""
-        asked = (self._ask(trace, chat) for trace in batch)
-        replies = await asyncio.gather(*asked, return_exceptions=True)
-        answered: list[Coarse | CoarseFailure] = []
-        for reply in replies:
-            if isinstance(reply, BaseException):
-                raise reply
-            answered.append(reply)
-        _check_reachable(answered, chat)
-        return answered
 
     async def _ask(self, trace: Trace, chat: Chat) -> Coarse | CoarseFailure:
         """Anchor, then the pruning that leans on it."""
@@ -218,21 +202,6 @@ class Asap:
     def _extract(self, trace: Trace, stage1: Stage1, anchor: str | None = None) -> Draft:
         drops = order_drops(trace, self.options.stage1_ratio)
         return Draft(trace, drops, True, Evidence(stage1=stage1, anchor=anchor))
-
-
-def _check_reachable(replies: Sequence[Coarse | CoarseFailure], chat: Chat) -> None:
-    """Stop where an LLM has failed a whole batch and never answered: it is the URL or the model.
-
-    Row by row each of them would fall back, and a run of a million would look like a success.
-    """
-    failures = {reply.reason for reply in replies if isinstance(reply, CoarseFailure)}
-    has_answered = chat.usage.completion_tokens > 0 or chat.usage.cached > 0
-    if len(replies) >= UNREACHABLE_ROWS and not has_answered and chat.usage.requests:
-        reasons = ", ".join(sorted(failures))
-        raise NoReply(
-            f"no reply from the LLM '{chat.model}' in {chat.usage.requests} requests ({reasons}); "
-            "check --llm and --llm-url, then give the same command again"
-        )
 
 
 def _with_token_counts(drafts: Sequence[Draft | Excluded], tools: Tools) -> list[Draft | Excluded]:

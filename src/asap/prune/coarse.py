@@ -31,6 +31,11 @@ REASONS: dict[str, str] = {
     "unmatched_step": "a step of the reply matches no later step of the original",
     "single_step": "the thinking is one step; the LLM was not asked",
     "no_answer": "the row has no answer to write an anchor from; the LLM was not asked",
+    "invalid_reply": "the reply holds no JSON object with the fields asked for",
+    "unknown_difficulty": "the reply calls the question neither easy nor medium nor hard",
+    "longer": "the rewritten reasoning is longer than the original",
+    "over_level": "the rewritten reasoning is longer than its difficulty allows",
+    "answer_differs": "the rewritten reasoning comes to another answer than the row's",
 }
 """Every reason but those of a `ChatError`, with its meaning."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asap.prune.asap import Asap, build_original, build_without_stage1, build_without_stage2
+from asap.prune.c3ot import C3ot
+from asap.prune.dap import Dap
 from asap.prune.longest_first import build_longest_first
 from asap.prune.method import Method, Options
 from asap.prune.random_steps import build_random
@@ -25,5 +27,7 @@ METHODS: dict[str, Callable[[Options], Method]] = {
     "head": build_head,
     "tail": build_tail,
     "longest-first": build_longest_first,
+    "c3ot": C3ot,
+    "dap": Dap,
 }
 """Every method by the name that recipes use."""

@@ -1,4 +1,5 @@
-"""The prompts of stage 1's LLM ways: our own words, carrying the rules of the paper's section 3.2.
+"""The prompts of the methods that ask an LLM: our own words. Those of ASAP's stage 1 carry the
+rules of the paper's section 3.2, the others what their papers say of theirs.
 
 Every text has a version name, which goes into the cache key and the run's report; whoever alters a
 text gives it a new name (a test holds a digest of each). Rows without a question have texts of
@@ -105,6 +106,59 @@ $trace
 
 """
 
+_THINKING = """\
+<$trace_tag>
+$trace
+</$trace_tag>
+
+"""
+
+_COMPRESS_TASK = """\
+The reasoning above is long. Write it shorter, for a reader who must come to the same result by it \
+alone.
+
+1. Keep every key fact: what the question gives, the insights, the values on the way, the code \
+that the result rests on, and the conclusion.
+2. Leave out what the result does not need: attempts that lead nowhere, second passes over the \
+same ground, checks that change nothing, restatements, asides.
+3. Add nothing: no fact and no step that the reasoning does not have. Do not solve the problem \
+anew, and correct nothing.
+4. Write names, numbers and code as they stand there, in the order in which they come, in the \
+same voice.
+
+Reply with the shortened reasoning alone: no tags, no fence round it, no introduction, no closing \
+remark.
+"""
+
+_DAP_TASK = """\
+Judge how difficult the question is, then rewrite the reasoning at the length that such a question \
+deserves:
+
+- "easy": what to do is plain from the question. State it, carry it out, conclude. At most \
+$easy_tokens tokens.
+- "medium": one insight or a handful of dependent steps. Give the insight, why it holds, and the \
+steps. At most $medium_tokens tokens.
+- "hard": several insights that build on one another, or cases that must be told apart. Give each \
+with its reason, and one check where an error would be likely. At most $hard_tokens tokens.
+
+1. Keep the facts, insights, values and code that the result rests on, in the pass that gets there.
+2. Leave out attempts that lead nowhere, second passes over the same ground, restatements, asides.
+3. The rewritten reasoning must come to the same result as the original, and must not be longer.
+
+Reply with one JSON object and nothing else, in this form:
+{"difficulty": "easy", "rewritten": "the rewritten reasoning", "answer": "the result"}
+"answer" is what the rewritten reasoning comes to: of a value the value alone, as it would be \
+printed; of a program its method in one sentence.
+"""
+
+_DAP_CHECK_TASK = """\
+Does this reasoning, followed faithfully, lead to this answer? It does if the method, the cases \
+and the results it states are those of the answer. It does not if it states another method or \
+result, or leaves open what the answer decides. Do not judge whether the answer is right.
+
+Reply with one JSON object and nothing else: {"same": true} or {"same": false}
+"""
+
 TEMPLATES: dict[str, str] = {
     "anchor-1": (
         "A question and its answer:\n\n"
@@ -136,6 +190,40 @@ TEMPLATES: dict[str, str] = {
     "rewrite-no-question-1": (
         "A direct solution to a question that is not at hand, and the reasoning of someone who "
         "solved it:\n\n" + _REASONING + _REWRITE_TASK
+    ),
+    "c3ot-1": (
+        "A question, and the reasoning of someone who solved it:\n\n"
+        + _QUESTION
+        + _THINKING
+        + _COMPRESS_TASK
+    ),
+    "c3ot-no-question-1": (
+        "The reasoning of someone who solved a question that is not at hand:\n\n"
+        + _THINKING
+        + _COMPRESS_TASK
+    ),
+    "dap-1": (
+        "A question, and the reasoning of someone who solved it:\n\n"
+        + _QUESTION
+        + _THINKING
+        + _DAP_TASK
+    ),
+    "dap-no-question-1": (
+        "The reasoning of someone who solved a question that is not at hand; gather from it what "
+        "was asked:\n\n" + _THINKING + _DAP_TASK
+    ),
+    "dap-check-1": (
+        "A question, the reasoning of someone who solved it, and an answer:\n\n"
+        + _QUESTION
+        + _THINKING
+        + "<$answer_tag>\n$answer\n</$answer_tag>\n\n"
+        + _DAP_CHECK_TASK
+    ),
+    "dap-check-no-question-1": (
+        "The reasoning of someone who solved a question that is not at hand, and an answer:\n\n"
+        + _THINKING
+        + "<$answer_tag>\n$answer\n</$answer_tag>\n\n"
+        + _DAP_CHECK_TASK
     ),
 }
 """Every user message by version name, with `$` for what is filled in."""
@@ -174,6 +262,39 @@ def prompt_rewrite(trace: Trace, anchor: str) -> Prompt:
         "trace": trace.thinking.strip("\r\n"),
     }
     return _fill("rewrite", trace, tags, values, tags["trace_tag"])
+
+
+def prompt_compress(trace: Trace) -> Prompt:
+    """C3oT: ask for the thinking in fewer words."""
+    tags = _thinking_tags(trace.question, trace.thinking)
+    values = {"question": trace.question, "trace": trace.thinking.strip("\r\n")}
+    return _fill("c3ot", trace, tags, values, tags["trace_tag"])
+
+
+def prompt_adapt(trace: Trace, level_tokens: Sequence[int]) -> Prompt:
+    """DAP: ask for the difficulty and for the thinking at its length. The row's own answer is not
+    shown: what the LLM says the rewritten thinking comes to would be worth nothing.
+    """
+    tags = _thinking_tags(trace.question, trace.thinking)
+    caps = dict(zip(("easy_tokens", "medium_tokens", "hard_tokens"), level_tokens, strict=True))
+    values = {
+        "question": trace.question,
+        "trace": trace.thinking.strip("\r\n"),
+        **{name: str(n_tokens) for name, n_tokens in caps.items()},
+    }
+    return _fill("dap", trace, tags, values, tags["trace_tag"])
+
+
+def prompt_same_answer(trace: Trace, thinking: str) -> Prompt:
+    """DAP: ask whether a rewritten thinking leads to the row's own answer."""
+    tags = _thinking_tags(trace.question, thinking, trace.answer)
+    values = {"question": trace.question, "trace": thinking, "answer": trace.answer}
+    return _fill("dap-check", trace, tags, values, tags["trace_tag"])
+
+
+def _thinking_tags(*texts: str) -> dict[str, str]:
+    tags = _free_tags(("question", "reasoning", "answer"), texts)
+    return {**tags, "trace_tag": tags["reasoning_tag"]}
 
 
 def _fill(

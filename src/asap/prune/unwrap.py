@@ -35,6 +35,18 @@ def unwrap_reply(text: str, original: str = "") -> str:
     return strip_fence(text, original)
 
 
+def unwrap_tagged(text: str, original: str, tag: str) -> str:
+    """The reply proper, as `unwrap_reply` has it, out of the prompt's tag if it stands in that.
+
+    Args:
+        text: the reply.
+        original: the original thinking.
+        tag: the name of the prompt's tag round the original.
+    """
+    inside = _split_tagged(unwrap_reply(text, original), f"<{tag}>", f"</{tag}>")[0]
+    return strip_fence(inside, original)
+
+
 def find_readings(text: str, original: str, tag: str) -> list[str]:
     """What the pruned thinking in a reply may be, likeliest first.
 

@@ -6,11 +6,20 @@ from asap.rank.conclusion import AnswerEvidence, conclusion_kept, find_answer_ev
 from asap.rank.coverage import split_question, state_coverage, trace_values
 from asap.rank.dangling import References, dangling_rate, find_references, list_dangling
 from asap.rank.drafts import keep_all_but_drafts, keep_drafts
+from asap.rank.forced import FORCED_VERSION, Begun, ForcedAnswer, ForcedAnswers, force_arms
 from asap.rank.gardener import PlantKind
 from asap.rank.integrity import Integrity, Structure, check_integrity, find_structure
 from asap.rank.kept import KeptText
 from asap.rank.leave import Left, leave_at_targets, own_target
 from asap.rank.metrics import METRICS, Metric, Prepared, measure_kept, prepare_trace
+from asap.rank.own_answer import (
+    EXAMPLES,
+    EXPECTED,
+    AnswerChecker,
+    OwnResult,
+    Reference,
+    read_reference,
+)
 from asap.rank.planting import Plant, Planted, plant_redundancy
 from asap.rank.rank_folder import AtTarget, RankFolder, TraceValues
 from asap.rank.redundancy import (
@@ -27,14 +36,23 @@ from asap.rank.results import MOST_MISMATCH, Match, Measured, Results, summarise
 from asap.rank.support import answer_support, read_support, support_requests
 from asap.rank.target import keep_spans, read_off
 from asap.rank.unique_steps import find_unique_steps
+from asap.rank.verify import VERIFY_REASONS, VerifyResult, verify_run
 
 __all__ = [
     "CONTROLS",
+    "EXAMPLES",
+    "EXPECTED",
+    "FORCED_VERSION",
     "METRICS",
     "MOST_MISMATCH",
+    "VERIFY_REASONS",
+    "AnswerChecker",
     "AnswerEvidence",
     "Arm",
     "AtTarget",
+    "Begun",
+    "ForcedAnswer",
+    "ForcedAnswers",
     "Grouping",
     "Integrity",
     "KeptText",
@@ -42,6 +60,7 @@ __all__ = [
     "Match",
     "Measured",
     "Metric",
+    "OwnResult",
     "Plant",
     "PlantKind",
     "PlantMeans",
@@ -49,11 +68,13 @@ __all__ = [
     "Planted",
     "Prepared",
     "RankFolder",
+    "Reference",
     "References",
     "Results",
     "Settings",
     "Structure",
     "TraceValues",
+    "VerifyResult",
     "answer_support",
     "average_plants",
     "blend",
@@ -66,6 +87,7 @@ __all__ = [
     "find_references",
     "find_structure",
     "find_unique_steps",
+    "force_arms",
     "keep_all_but_drafts",
     "keep_drafts",
     "keep_spans",
@@ -80,6 +102,7 @@ __all__ = [
     "rank_auc",
     "rank_corpus",
     "read_off",
+    "read_reference",
     "read_support",
     "split_question",
     "state_coverage",
@@ -87,4 +110,5 @@ __all__ = [
     "support_requests",
     "trace_values",
     "value_plants",
+    "verify_run",
 ]

@@ -153,10 +153,17 @@ class Ledger:
         """Numbers of the shards that stand, ascending."""
         return sorted(int(path.stem) for path in (self.folder / "traces").glob("*.parquet"))
 
-    def write_shard(self, shard: int, data: pa.Table, traces: pa.Table) -> None:
-        """Write both files of a shard; `traces/` last."""
-        for name, table in (("data", data), ("traces", traces)):
+    def write_shard(
+        self,
+        shard: int,
+        data: pa.Table,
+        traces: pa.Table,
+        more: Mapping[str, pa.Table] | None = None,
+    ) -> None:
+        """Write the files of a shard, those of other folders (`more`) first, `traces/` last."""
+        for name, table in {**(more or {}), "data": data, "traces": traces}.items():
             path = self._path(name, shard)
+            path.parent.mkdir(exist_ok=True)
             temporary = path.with_suffix(".tmp")
             pq.write_table(table, temporary, compression="zstd")
             _rename_durably(temporary, path)
@@ -172,6 +179,10 @@ class Ledger:
     def read_traces(self, shard: int, columns: list[str] | None = None) -> pa.Table:
         """A shard's evidence."""
         return pq.read_table(self._path("traces", shard), columns=columns)
+
+    def read_data(self, shard: int) -> pa.Table:
+        """A shard's rows to train on."""
+        return pq.read_table(self._path("data", shard))
 
     def traces(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """All rows of evidence in order, as plain dicts; one shard in memory at a time."""

@@ -109,7 +109,9 @@ class Stage1:
     """How stage 1 came to its result."""
 
     mode: str
-    """`extract`, `select`, `rewrite` or `none`: the mode whose result was used."""
+    """`extract`, `select`, `rewrite` or `none`: the mode whose result was used; of a method that is
+    an LLM's rewriting as a whole its name (`c3ot`, `dap`).
+    """
     attempts: int = 0
     """LLM attempts that were made, the anchor's not counted."""
     prompt_version: str | None = None
@@ -165,6 +167,7 @@ class Rewritten:
     """New text instead of a selection; token-level and LLM methods return it."""
 
     variants: tuple[Variant, ...]
+    """The first one is what the method is about: its text and its tokens stand in `traces/`."""
     evidence: Evidence = field(default_factory=Evidence)
 
 
