@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from asap.errors import ModelError
 from asap.surprisal.alignment import StepSpan, find_step_tokens
 from asap.surprisal.context import WriteContext, write_raw
 from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
-from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores
+from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
 from asap.surprisal.window import clip_head, cut_windows
 
@@ -117,6 +118,30 @@ class TransformersScorer:
     def tokenizer(self) -> TextTokenizer:
         """The model's tokenizer; it also serves as a counter of tokens."""
         return self._tokenizer
+
+    @torch.inference_mode()
+    def score_tokens(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Every token of each text alone, in order. Safe to call from several threads."""
+        scores: list[TokenScores] = []
+        for chunk in _chunk([ScoreRequest("", text, ()) for text in texts]):
+            jobs = [
+                self._job_of_all(tokens)
+                for tokens in self._tokenizer.tokenize([request.thinking for request in chunk])
+            ]
+            pieces = [piece for job in jobs for piece in self._cut(job, 0)]
+            for batch in _batch(pieces, self._batch_tokens if self._is_gathered else 1):
+                with self._lock:
+                    self._run(batch, with_entropy=False)
+            scores += [
+                TokenScores(tuple(job.text.starts), tuple(job.text.ends), _all_nll(job))
+                for job in jobs
+            ]
+        return scores
+
+    def _job_of_all(self, tokens: TokenizedText) -> _Job:
+        """All tokens of a text; the very first one only where something is read before it."""
+        wanted = list(range(0 if self._prefix else 1, len(tokens.ids)))
+        return _Job(tokens, len(self._prefix), [], wanted, [0.0] * len(wanted), [])
 
     @torch.inference_mode()
     def score(
@@ -283,6 +308,12 @@ class TransformersScorer:
             first_entropy=tuple(first_entropies) if "first_entropy" in statistics else (),
             sum_entropy=tuple(sum_entropies) if "sum_entropy" in statistics else (),
         )
+
+
+def _all_nll(job: _Job) -> tuple[float, ...]:
+    """One value per token of the text, where all were looked at that can be."""
+    unknown = len(job.text.ids) - len(job.tokens)
+    return (math.nan,) * unknown + tuple(job.nll)
 
 
 def _output_layer(model: PreTrainedModel) -> Any:
