@@ -36,6 +36,8 @@ _CHUNK_CHARACTERS = 400_000  # of text, tokenized together while the model works
 _LENGTH_STEP = 128
 """Batches are padded to a multiple of so many tokens: on a CPU oneDNN compiles, and keeps, kernels
 for every length it meets, some 4 MB each."""
+_SHORT_STEP = 16
+"""The same for texts of fewer tokens than that: single sentences would be mostly padding."""
 _LEAST_FILL = 0.75  # a text shorter than this share of the batch's longest waits for the next one
 _OWN_LOGITS = 64 * 1024 * 1024  # at most so many at once, where the model's own output is used
 _OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll", "sum_entropy"})
@@ -223,7 +225,8 @@ class TransformersScorer:
         """One batch through the model; values go to the jobs' slots."""
         device = self._model.device
         longest = max(len(piece.ids) for piece in batch)
-        longest = min(self._window, longest + -longest % _LENGTH_STEP)
+        step = _LENGTH_STEP if longest > _LENGTH_STEP else _SHORT_STEP
+        longest = min(self._window, longest + -longest % step)
         # Padding stands on the right, out of a causal model's sight: no mask is needed.
         padded = [piece.ids + [0] * (longest - len(piece.ids)) for piece in batch]
         ids = torch.tensor(padded, device=device)
