@@ -12,9 +12,11 @@ from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
 from asap.prune.method import Method, Need, Options, StageClock, Tools
 from asap.prune.passage import Passage, find_passages, governed_by_header
+from asap.prune.selective_context import SelectiveContext
 
 METHODS: dict[str, Callable[[Options], Method]] = {
     "asap": Asap,
+    "selective-context": SelectiveContext,
 }
 """Every method by the name that recipes use."""
 
@@ -28,6 +30,7 @@ __all__ = [
     "Order",
     "Passage",
     "Ranking",
+    "SelectiveContext",
     "StageClock",
     "Tools",
     "count_after",
