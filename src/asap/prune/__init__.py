@@ -10,13 +10,17 @@ from asap.prune.drop import Order, count_after, drop_until, fit_to_budget, order
 from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
+from asap.prune.llmlingua2 import LLMLingua2
 from asap.prune.method import Method, Need, Options, StageClock, Tools
 from asap.prune.passage import Passage, find_passages, governed_by_header
 from asap.prune.selective_context import SelectiveContext
+from asap.prune.tokenskip import TokenSkip, ratio_suffix
 
 METHODS: dict[str, Callable[[Options], Method]] = {
     "asap": Asap,
     "selective-context": SelectiveContext,
+    "llmlingua2": LLMLingua2,
+    "tokenskip": TokenSkip,
 }
 """Every method by the name that recipes use."""
 
@@ -24,6 +28,7 @@ __all__ = [
     "METHODS",
     "Asap",
     "GestaltMatch",
+    "LLMLingua2",
     "Method",
     "Need",
     "Options",
@@ -32,6 +37,7 @@ __all__ = [
     "Ranking",
     "SelectiveContext",
     "StageClock",
+    "TokenSkip",
     "Tools",
     "count_after",
     "drop_until",
@@ -42,4 +48,5 @@ __all__ = [
     "order_by_score",
     "order_drops",
     "rank_by_surprisal",
+    "ratio_suffix",
 ]

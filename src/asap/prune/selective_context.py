@@ -19,7 +19,7 @@ from itertools import islice
 import numpy as np
 
 from asap.prune.method import Need, Options, Tools, Unit
-from asap.prune.units import Span, Units, fit_units, join_units, share_of
+from asap.prune.units import Span, Units, fit_units, join_units, limit_of, share_of
 from asap.surprisal import TokenScores
 from asap.trace import Budget, Outcome, Rewritten, Trace
 
@@ -68,7 +68,7 @@ class SelectiveContext:
             return list(
                 fit_units(
                     cuts,
-                    budget,
+                    [limit_of(budget, trace) for trace in batch],
                     tools.counter,
                     preserve_whitespace=options.preserve_whitespace,
                     on_step_over_budget=options.on_step_over_budget,

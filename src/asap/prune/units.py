@@ -35,11 +35,15 @@ class Units:
     """
     scores: tuple[float, ...]
     """One per unit; the lowest goes first. `nan` is unknown: it goes last."""
+    not_twice: tuple[str, ...] = ()
+    """One per unit, or none at all: a unit goes too where the one kept before it has the same mark
+    as it has. An empty mark is none.
+    """
 
 
 def fit_units(
     cuts: Sequence[Units],
-    budget: Budget,
+    limits: Sequence[int],
     counter: TokenCounter,
     *,
     preserve_whitespace: bool,
@@ -51,8 +55,8 @@ def fit_units(
     counted itself. Where it is over the budget after all, more units go.
 
     Args:
-        cuts: traces with token counts, cut into units.
-        budget: what each text may cost.
+        cuts: traces cut into units.
+        limits: what each text may cost, in tokens.
         counter: of the student's tokens.
         preserve_whitespace: as in `join_units`.
         on_step_over_budget: what becomes of a trace whose last unit alone costs more.
@@ -63,8 +67,8 @@ def fit_units(
     """
     starts = counter.token_starts([units.trace.thinking for units in cuts])
     descents = [
-        _Descent(units, budget.limit(len(token_starts)), token_starts, preserve_whitespace)
-        for units, token_starts in zip(cuts, starts, strict=True)
+        _Descent(units, limit, token_starts, preserve_whitespace)
+        for units, limit, token_starts in zip(cuts, limits, starts, strict=True)
     ]
     waiting = descents
     while waiting:
@@ -93,7 +97,7 @@ class _Descent:
         """Tokens left after each removal, as counted locally."""
         self.n_removed = self._first_within(limit) if len(token_starts) > limit else 0
         self.n_tokens = len(token_starts)
-        is_whole = preserve_whitespace and self.n_tokens <= limit
+        is_whole = preserve_whitespace and self.n_tokens <= limit and not units.not_twice
         self.variant = _whole(units.trace) if is_whole else self._join()
 
     def go_on(self) -> bool:
@@ -125,12 +129,18 @@ def _outcome(descent: _Descent, on_step_over_budget: OnOverBudget) -> Rewritten 
     return Rewritten((descent.variant,))
 
 
+def limit_of(budget: Budget, trace: Trace) -> int:
+    """The budget of a trace with token counts, in tokens."""
+    assert trace.tokens is not None
+    return budget.limit(trace.tokens.total)
+
+
 def share_of(budget: Budget, trace: Trace) -> float:
     """The budget as a share of the thinking's tokens, in (0, 1]: what percentiles are taken of."""
     if budget.ratio is not None:
         return budget.ratio
     assert trace.tokens is not None
-    return min(1.0, budget.limit(trace.tokens.total) / trace.tokens.total)
+    return min(1.0, limit_of(budget, trace) / trace.tokens.total)
 
 
 def join_units(units: Units, kept: Sequence[bool], *, preserve_whitespace: bool) -> Variant:
@@ -147,7 +157,7 @@ def join_units(units: Units, kept: Sequence[bool], *, preserve_whitespace: bool)
         Text and spans. Preserved, the spans put together are the text; else they are once their
         white space is single blanks.
     """
-    if preserve_whitespace and all(kept):
+    if preserve_whitespace and all(kept) and not units.not_twice:
         return _whole(units.trace)
     return _join(units, kept, preserve_whitespace)
 
@@ -161,8 +171,11 @@ def _join(units: Units, kept: Sequence[bool], preserve_whitespace: bool) -> Vari
     find_lead = _Leads(thinking).find if preserve_whitespace else _own_lead
     spans: list[Span] = []
     before = kept_before = 0  # where the unit before ends, and the one kept before
-    for (start, end), is_kept in zip(units.spans, kept, strict=True):
-        if is_kept:
+    mark_before = ""
+    for i, (start, end) in enumerate(units.spans):
+        mark = units.not_twice[i] if units.not_twice else ""
+        if kept[i] and not (mark and mark == mark_before):
+            mark_before = mark
             lead = find_lead(kept_before, before, start)
             spans += [lead if spans else _head(thinking, lead), (start, end)]
             kept_before = end
