@@ -31,7 +31,21 @@ def refusal(name: str, **changes: Any) -> str:
 
 
 def test_default_and_paper_are_shipped() -> None:
-    assert shipped_recipes() == ["default", "paper"]
+    assert {"default", "paper"} <= set(shipped_recipes())
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [("selective-context", "scorer"), ("llmlingua2", "classifier"), ("tokenskip", "classifier")],
+)
+def test_the_paper_s_token_level_baselines(name: str, needs: str) -> None:
+    recipe = asap.load_recipe(f"paper-{name}")
+    assert (recipe.method, recipe.cut, recipe.preserve_whitespace) == (name, "percentile", False)
+    assert recipe.scorer == asap.load_recipe("paper").scorer
+    assert recipe.needs == {needs}
+    assert (recipe.classifier is not None) == (needs == "classifier")
+    assert (recipe.ratio, recipe.budget_tokens) == (0.5, None)
+    assert (min(recipe.ratios), max(recipe.ratios)) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
