@@ -99,13 +99,17 @@ class Pipeline:
     def _record(
         self, row: Row, trace: Trace | None, outcome: Outcome
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        evidence = _evidence(row, trace, outcome)
         variants: tuple[tuple[Variant, int], ...] = ()
         if isinstance(outcome, Kept):
             variants = ((Variant("", outcome.thinking), outcome.n_tokens),)
         elif isinstance(outcome, Rewritten):
             counts = self.tools.counter.count([v.thinking for v in outcome.variants])
             variants = tuple(zip(outcome.variants, counts, strict=True))
+        evidence = _evidence(row, trace, outcome)
+        if isinstance(outcome, Rewritten):
+            _, n_tokens = variants[0]
+            # Without stages nothing is gone before the whole is done.
+            evidence.update(tokens_after_stage1=n_tokens, tokens_after=n_tokens)
         if trace is None or trace.tokens is None:
             return evidence, []
         records = [
@@ -180,7 +184,7 @@ def _evidence(row: Row, trace: Trace | None, outcome: Outcome) -> dict[str, Any]
             tokens_after=outcome.n_tokens,
         )
     elif isinstance(outcome, Rewritten):
-        record.update(rewritten=outcome.variants[0].thinking if outcome.variants else None)
+        record.update(rewritten=outcome.variants[0].thinking)
     return record
 
 
