@@ -108,9 +108,16 @@ def test_words_with_a_digit_stay_where_that_is_asked_for() -> None:
     assert words_of("x1 yz", labels) == [("x1", 0.2), ("yz", 0.5)]
 
 
-def test_white_space_alone_counts_for_nothing_and_a_chunk_begins_a_word() -> None:
-    labels = labels_of((0, 1, 0.4), (1, 2, 0.9), (2, 3, 0.2), (3, 4, 0.6, 1))
-    assert words_of("a bc", labels) == [("a", 0.4), ("b", 0.2), ("c", 0.6)]
+def test_white_space_alone_counts_with_the_word_behind_it() -> None:
+    # As SentencePiece's mark on its own: (0.8 + 0.2) / 2 for "b"; not for the full stop.
+    labels = labels_of((0, 1, 0.4), (1, 2, 0.8), (2, 3, 0.2), (3, 4, 0.9), (4, 5, 0.3))
+    assert words_of("a b .", labels) == [("a", 0.4), ("b", 0.5), (".", 0.3)]
+    assert words_of("a b .", labels, word_probability="first")[1] == ("b", 0.8)
+
+
+def test_a_chunk_begins_a_word() -> None:
+    labels = labels_of((0, 1, 0.4), (1, 2, 0.2), (2, 3, 0.6, 1))
+    assert words_of("abc", labels) == [("ab", pytest.approx(0.3)), ("c", 0.6)]
 
 
 def test_parts_of_one_sign_are_one_word() -> None:

@@ -49,7 +49,7 @@ def test_tokenskip_writes_the_ratio_into_the_prompt(prune: Prune, source: Path) 
 def test_a_folder_of_another_classifier_is_refused(prune: Prune, source: Path) -> None:
     _, before = prune(source, method="llmlingua2", tools=tools_named("one"))
     files = before.files("data", "traces")
-    with pytest.raises(RunFolderError, match="classifier weights is one there and two here"):
+    with pytest.raises(RunFolderError, match='classifier weights is "one" there and "two" here'):
         prune(source, method="llmlingua2", tools=tools_named("two"))
     result, after = prune(source, method="llmlingua2", tools=tools_named("one"))
     assert result.is_resumed

@@ -105,7 +105,8 @@ def make_words(trace: Trace, labels: TokenLabels, options: Options) -> Words:
 
     Args:
         trace: the trace.
-        labels: of its thinking. Pieces of white space alone count for nothing.
+        labels: of its thinking. A piece of white space alone counts with the word behind it, but
+            not with a punctuation mark.
         options: `word_probability`, `force_tokens`, `force_digits`, `drop_consecutive`.
 
     Returns:
@@ -115,12 +116,14 @@ def make_words(trace: Trace, labels: TokenLabels, options: Options) -> Words:
     thinking = trace.thinking
     forced = _find_forced(thinking, options.force_tokens)
     words: list[_Word] = []
+    blank: list[float] = []
     for start, end, keep, chunk in zip(
         labels.starts, labels.ends, labels.keep, labels.chunk, strict=True
     ):
         piece = thinking[start:end]
         core = piece.strip()
         if not core:
+            blank = [keep]
             continue
         begin = start + len(piece) - len(piece.lstrip())
         stop = begin + len(core)
@@ -136,8 +139,11 @@ def make_words(trace: Trace, labels: TokenLabels, options: Options) -> Words:
             # (Parts of one sign share its span: a chunk may end between them.)
             begin = max(begin, last.end) if last else begin
             words.append(last := _Word(begin, stop, chunk, span))
+            if core not in string.punctuation:
+                last.keep += blank
         last.end = max(last.end, stop)
         last.keep.append(keep)
+        blank = []
     return _finish([word for word in words if word.end > word.start], trace, options)
 
 
