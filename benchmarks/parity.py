@@ -19,6 +19,7 @@ import argparse
 import difflib
 import functools
 import gzip
+import itertools
 import json
 import logging
 import tempfile
@@ -339,17 +340,18 @@ def main() -> None:
     logging.disable(logging.WARNING)
     traces = read_traces(args.data, args.traces)
     print("| method, setting | traces | equal | words in common |\n|---|---:|---:|---:|")
-    notes = []
+    notes: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        rows = [
-            *compare_selective_context(traces, 0.5),
-            *compare_llmlingua2(Path(folder), traces, (0.9, 0.7, 0.5, 0.3)),
-        ]
-    for name, pairs in rows:
-        equal = sum(pair.is_equal for pair in pairs)
-        share = sum(pair.similarity for pair in pairs) / len(pairs)
-        print(f"| {name} | {len(pairs)} | {equal} | {share:.4f} |")
-        notes += [f"{name}: {pair.first_difference()}" for pair in pairs if not pair.is_equal][:3]
+        rows = itertools.chain(
+            compare_selective_context(traces, 0.5),
+            compare_llmlingua2(Path(folder), traces, (0.9, 0.7, 0.5, 0.3)),
+        )
+        for name, pairs in rows:
+            equal = sum(pair.is_equal for pair in pairs)
+            share = sum(pair.similarity for pair in pairs) / len(pairs)
+            print(f"| {name} | {len(pairs)} | {equal} | {share:.4f} |", flush=True)
+            unlike = [pair.first_difference() for pair in pairs if not pair.is_equal]
+            notes += [f"{name}: {difference}" for difference in unlike[:3]]
     print("\n".join(["", *notes]))
 
 

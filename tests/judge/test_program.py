@@ -225,3 +225,20 @@ def test_a_preamble_that_fails_is_the_problem_s_fault(any_judge: Judge) -> None:
     problem = StdioProblem("odd", "import no_such_module", ("",), ("",))
     with pytest.raises(InputError, match="problem odd cannot be run: ModuleNotFoundError"):
         list(any_judge.judge([(problem, "print()")]))
+
+
+def test_run_gives_what_programs_print_and_none_where_they_do_not_end_well(judge: Judge) -> None:
+    programs = [
+        "print(6 * 7)",
+        "1 / 0",
+        "print('no')\nraise SystemExit(1)",
+        "import sys; print(repr(sys.stdin.read()))",
+        "while True: print('x' * 100000)",
+        "",
+    ]
+    assert list(judge.run(programs)) == ["42\n", None, "no\n", "''\n", None, ""]
+
+
+def test_run_needs_an_entered_judge() -> None:
+    with pytest.raises(RuntimeError, match="enter the judge first"):
+        next(Judge().run(["print(1)"]))

@@ -45,14 +45,14 @@ def test_the_suffix_has_the_delimiter_given() -> None:
 
 
 def test_at_one_nothing_changes() -> None:
-    (kept,) = variants(make(1), Options(ratios=(1.0,), preserve_whitespace=False))
+    (kept,) = variants(make(1), Options(drawn_ratios=(1.0,), preserve_whitespace=False))
     assert (kept.thinking, kept.prompt_suffix) == (THINKING, "")
     assert kept.spans == ((0, len(THINKING)),)
 
 
 def test_below_one_it_is_llmlingua2_at_that_ratio() -> None:
     traces = make(3)
-    options = Options(ratios=(0.6,), force_tokens=("sum",))
+    options = Options(drawn_ratios=(0.6,), force_tokens=("sum",))
     found = variants(traces, options)
     (plain, *_) = LLMLingua2(options).prune(traces, Budget(ratio=0.6), TOOLS)
     assert isinstance(plain, Rewritten)
@@ -68,7 +68,7 @@ def test_the_budget_is_not_looked_at() -> None:
 
 def test_every_ratio_is_drawn_about_as_often() -> None:
     found = Counter(kept.prompt_suffix for kept in variants(make(600), Options()))
-    assert set(found) == {ratio_suffix(ratio) for ratio in Options().ratios}
+    assert set(found) == {ratio_suffix(ratio) for ratio in Options().drawn_ratios}
     # 100 each is expected; four standard deviations (9.1) either way.
     assert all(64 <= n <= 136 for n in found.values())
 
@@ -93,5 +93,5 @@ def test_a_row_that_cannot_be_compressed_is_excluded() -> None:
             return [TokenLabels((0,), (3,), (0.5,), (0,))]
 
     tools = Tools(FakeCounter(), classifier=OneWord())
-    (outcome,) = TokenSkip(Options(ratios=(0.5,))).prune(traces, HALF, tools)
+    (outcome,) = TokenSkip(Options(drawn_ratios=(0.5,))).prune(traces, HALF, tools)
     assert outcome == Excluded("step_over_budget", "the last unit has 3 tokens, the budget is 1")

@@ -20,7 +20,7 @@ def test_openers_are_the_trace_s_own() -> None:
     ]
     trace = segment_trace(Trace(0, "a", "", "\n\n".join(steps), ""))
     texts = [opener.text for opener in find_openers(trace)]
-    assert texts == ["Okay, let's see.", "Wait,", "So", "Let me check again.", ""]
+    assert texts == ["Okay, let's see.", "Wait,", "So", "Let me check again.", "Wait,"]
 
 
 @pytest.mark.parametrize(

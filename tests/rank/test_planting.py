@@ -262,6 +262,7 @@ def test_digressions_come_from_other_problems(many: list[tuple[Trace, Planted]])
     donor_text = " ".join(donor.thinking for donor in DONORS)
     for trace, texts in list_plants(many, "digression"):
         for text in texts:
+            # Behind the opener: every step of the donors has a number of its own.
             body = text[text.index("number") :]
             assert body in donor_text
             assert body not in trace.thinking
@@ -289,8 +290,10 @@ def test_a_trace_too_short_for_a_plant_has_none() -> None:
     assert planted == Planted(replace(trace, tokens=None), (), (0, 1))
 
 
-def test_a_trace_cut_otherwise_is_refused() -> None:
-    trace = make_trace(0, 10, "paragraph")
+@pytest.mark.parametrize(
+    "trace", [make_trace(0, 10, "paragraph"), replace(make_trace(0, 10), steps=())]
+)
+def test_a_trace_cut_otherwise_or_not_at_all_is_refused(trace: Trace) -> None:
     with pytest.raises(ValueError, match="row 0 is not segmented by block"):
         plant_redundancy(trace, DONORS, 0, "block")
 

@@ -35,7 +35,7 @@ def test_without_a_classifier_the_flag_is_named(method: str) -> None:
 
 def test_tokenskip_writes_the_ratio_into_the_prompt(prune: Prune, source: Path) -> None:
     result, folder = prune(
-        source, method="tokenskip", ratios=[0.6], delimiter="|", tools=tools_named("one")
+        source, method="tokenskip", drawn_ratios=[0.6], delimiter="|", tools=tools_named("one")
     )
     assert result.summary.rows_excluded == 0
     assert len(folder.data) == 12

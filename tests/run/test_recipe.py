@@ -45,7 +45,7 @@ def test_the_paper_s_token_level_baselines(name: str, needs: str) -> None:
     assert recipe.needs == {needs}
     assert (recipe.classifier is not None) == (needs == "classifier")
     assert (recipe.ratio, recipe.budget_tokens) == (0.5, None)
-    assert (min(recipe.ratios), max(recipe.ratios)) == (0.5, 1.0)
+    assert (min(recipe.drawn_ratios), max(recipe.drawn_ratios)) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

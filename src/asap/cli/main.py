@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asap.cli import compare, doctor, eval, judge, prune, score, show
+from asap.cli import compare, doctor, eval, judge, prune, rank, score, show
 from asap.errors import RunStopped, UserError
 
 app = typer.Typer(
@@ -78,7 +78,9 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
             sys.stdout.flush()
         except KeyboardInterrupt:
             _leave_at_once(
-                "the same command goes on from here" if verb in (prune.prune, eval.eval) else ""
+                "the same command goes on from here"
+                if verb in (prune.prune, rank.rank, eval.eval)
+                else ""
             )
         except BrokenPipeError:
             # The reader of a pipe has gone (`asap show … | head`): nothing is wrong.
@@ -90,6 +92,7 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
 app.command("prune")(_guarded(prune.prune))
 app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
+app.command("rank")(_guarded(rank.rank))
 app.command("eval")(_guarded(eval.eval))
 app.command("judge")(_guarded(judge.judge))
 app.command("compare")(_guarded(compare.compare))

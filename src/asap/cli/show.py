@@ -95,6 +95,8 @@ def _verdict(record: dict[str, Any]) -> Text:
         detail = f" ({record['detail']})" if record["detail"] else ""
         return Text(f"excluded: {record['reason']}{detail}")
     stage1 = record["stage1"]
+    if record["score_name"]:
+        return _legend(record).append(f"; score: {record['score_name']}, the lowest went first")
     how = f"stage 1: {stage1['mode']}"
     if stage1["failure"]:
         how += f", because the LLM's pruning failed ({stage1['failure']})"
@@ -108,13 +110,14 @@ def _steps(record: dict[str, Any], has_reply_wording: bool) -> Table:
     table = Table(box=None, show_header=True, padding=(0, 1), expand=True)
     table.add_column("")
     table.add_column("step", justify="right")
-    table.add_column("nats", justify="right")
+    table.add_column("score" if record["score_name"] else "nats", justify="right")
     table.add_column("text", ratio=1)
     for step_index, step in enumerate(record["steps"]):
         sign, _, style = _FATES[step["fate"]]
-        surprisal = "" if step["surprisal"] is None else f"{step['surprisal']:.2f}"
+        value = step["score"] if record["score_name"] else step["surprisal"]
+        shown = "" if value is None else f"{value:.2f}"
         text = subject[step["start"] : step["end"]].strip("\n")
-        table.add_row(sign, str(step_index), surprisal, Text(text), style=style)
+        table.add_row(sign, str(step_index), shown, Text(text), style=style)
     return table
 
 

@@ -118,6 +118,26 @@ class Judge:
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
+    def run(self, programs: Iterable[str]) -> Iterator[str | None]:
+        """Run programs that read nothing, one after another.
+
+        Args:
+            programs: the text of each; under `stdin="official"` they run as that wraps them.
+
+        Yields:
+            What each printed, in order; None where it did not end well: an exception, a limit, too
+            much output. It is the program's own word: evidence of nothing but itself.
+        """
+        if self._record is None:
+            raise RuntimeError(_NOT_ENTERED)
+        for program in programs:
+            station = self._free.get()
+            try:
+                output = station.run(program)
+            finally:
+                self._free.put(station)
+            yield output
+
     def _judge_one(self, problem: Problem, solution: str) -> Verdict:
         station = self._free.get()
         try:

@@ -126,6 +126,13 @@ class Station:
                 return Verdict(outcome, test_index, clip(message), cpu_s)
         return Verdict("passed", None, "", cpu_s)
 
+    def run(self, program: str) -> str | None:
+        """What a program prints that reads nothing; None where it does not end well."""
+        limits = limit_solution(StdioProblem("a program", "", ("",), ("",)), self._timing)
+        run = self._run_program("", program, "", limits)
+        is_well = run.ended.status == 0 and not run.is_cut and not _find_time_out(run.ended, limits)
+        return run.output if is_well else None
+
     def _run_program(self, preamble: str, solution: str, text: str, limits: Limits) -> _Run:
         job = {"kind": "program", "preamble": preamble, "solution": solution}
         with _Pipes() as pipes:

@@ -1,9 +1,7 @@
 """The pruning methods: ASAP, its stages each on its own, and the table from which recipes choose.
 
-To add a method: one file with a class that has `prune` (see `Method`), one line in `METHODS`.
+To add a method: one file, and one line in the table of `methods.py`.
 """
-
-from collections.abc import Callable
 
 from asap.prune.asap import Asap
 from asap.prune.drop import Order, count_after, drop_until, fit_to_budget, order_by_score
@@ -12,17 +10,11 @@ from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
 from asap.prune.llmlingua2 import LLMLingua2
 from asap.prune.method import Method, Need, Options, StageClock, Tools
+from asap.prune.methods import METHODS
 from asap.prune.passage import Passage, find_passages, governed_by_header
 from asap.prune.selective_context import SelectiveContext
+from asap.prune.step_level import StepLevel
 from asap.prune.tokenskip import TokenSkip, ratio_suffix
-
-METHODS: dict[str, Callable[[Options], Method]] = {
-    "asap": Asap,
-    "selective-context": SelectiveContext,
-    "llmlingua2": LLMLingua2,
-    "tokenskip": TokenSkip,
-}
-"""Every method by the name that recipes use."""
 
 __all__ = [
     "METHODS",
@@ -37,6 +29,7 @@ __all__ = [
     "Ranking",
     "SelectiveContext",
     "StageClock",
+    "StepLevel",
     "TokenSkip",
     "Tools",
     "count_after",

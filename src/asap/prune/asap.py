@@ -20,7 +20,7 @@ from asap.prune.coarse import Coarse, CoarseFailure
 from asap.prune.drop import Fitted, Group, Order, fit_to_budget
 from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
-from asap.prune.method import Need, Options, Tools
+from asap.prune.method import Method, Need, Options, Tools
 from asap.prune.passage import governed_by_header
 from asap.prune.rewrite import rewrite_steps
 from asap.prune.select import select_steps
@@ -28,6 +28,21 @@ from asap.trace import Budget, Evidence, Excluded, Kept, Outcome, Stage1, Trace,
 
 UNREACHABLE_ROWS = 8
 """From so many rows on, a batch of which the LLM has answered nothing stops the run."""
+
+
+def build_without_stage1(options: Options) -> Method:
+    """The paper's ablation without coarse pruning: every step is ranked by surprisal."""
+    return Asap(replace(options, stage1="none"))
+
+
+def build_without_stage2(options: Options) -> Method:
+    """The paper's ablation without surprisal: what stage 1 leaves, whatever the budget."""
+    return Asap(replace(options, stage2="none"))
+
+
+def build_original(options: Options) -> Method:
+    """Neither stage: the trace as it was."""
+    return Asap(replace(options, stage1="none", stage2="none"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,11 @@ class Asap:
         scorer: set[Need] = {"scorer"} if self.options.stage2 == "first-token" else set()
         return frozenset(chat | scorer)
 
+    @property
+    def has_budget(self) -> bool:
+        """Stage 1 alone has none."""
+        return self.options.stage2 != "none"
+
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Prune a batch of traces; see `Method.prune`."""
         outcomes: list[Outcome | None] = [None] * len(batch)
@@ -93,7 +113,7 @@ class Asap:
         has none.
         """
         assert trace.tokens is not None
-        if self.options.stage2 == "none":
+        if not self.has_budget:
             return sys.maxsize
         return budget.limit(trace.tokens.total)
 

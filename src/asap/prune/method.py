@@ -57,7 +57,7 @@ class Options:
     force_digits: bool = False
     drop_consecutive: bool = False
     word_probability: WordProbability = "mean"
-    ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+    drawn_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
     delimiter: str = "<|eot_id|>"
     level_tokens: tuple[int, ...] = (512, 2048, 8192)
 
@@ -132,6 +132,11 @@ class Method(Protocol):
     @property
     def needs(self) -> frozenset[Need]:
         """Which backends it uses; a run opens these and no others."""
+        ...
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether it prunes down to the budget; else it decides by itself how much goes."""
         ...
 
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:

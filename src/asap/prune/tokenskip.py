@@ -1,6 +1,6 @@
 """TokenSkip (arXiv 2502.12067): each trace loses words at a ratio of its own, named in its prompt.
 
-The ratio is drawn uniformly from `ratios`, by row and seed alone; LLMLingua-2 compresses the
+The ratio is drawn uniformly from `drawn_ratios`, by row and seed alone; LLMLingua-2 compresses the
 thinking to it; the prompt gets delimiter, ratio, delimiter behind the question, and at inference
 the same suffix asks for a ratio (`ratio_suffix`). At 1.0 trace and prompt stay as they are. There
 is no budget. Ours: the delimiter may be any, as Llama's `<|eot_id|>` is plain text to others.
@@ -36,7 +36,7 @@ class TokenSkip:
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Compress a batch of traces; the budget is not looked at. See `Method.prune`."""
         options = self.options
-        ratios = [draw_ratio(options.ratios, options.seed, trace.row) for trace in batch]
+        ratios = [draw_ratio(options.drawn_ratios, options.seed, trace.row) for trace in batch]
         outcomes: list[Outcome] = [_untouched(trace) for trace in batch]
         chosen = [i for i, ratio in enumerate(ratios) if ratio < 1.0]
         compressed = self._compressor.prune_each(

@@ -1,7 +1,18 @@
 """Comparing methods without training: what each leaves of real traces, and what that is worth."""
 
+from asap.rank.arm import Arm, build_arms, list_free_methods
+from asap.rank.comparison import CONTROLS, Settings, blend, rank_corpus
+from asap.rank.conclusion import AnswerEvidence, conclusion_kept, find_answer_evidence
+from asap.rank.coverage import split_question, state_coverage, trace_values
+from asap.rank.dangling import References, dangling_rate, find_references, list_dangling
+from asap.rank.drafts import keep_all_but_drafts, keep_drafts
+from asap.rank.gardener import PlantKind
+from asap.rank.integrity import Integrity, Structure, check_integrity, find_structure
 from asap.rank.kept import KeptText
-from asap.rank.planting import Plant, Planted, PlantKind, plant_redundancy
+from asap.rank.leave import Left, leave_at_targets, own_target
+from asap.rank.metrics import METRICS, Metric, Prepared, measure_kept, prepare_trace
+from asap.rank.planting import Plant, Planted, plant_redundancy
+from asap.rank.rank_folder import AtTarget, RankFolder, TraceValues
 from asap.rank.redundancy import (
     Grouping,
     PlantMeans,
@@ -13,22 +24,69 @@ from asap.rank.redundancy import (
     rank_auc,
     value_plants,
 )
+from asap.rank.results import MOST_MISMATCH, Match, Measured, Results, summarise_values
+from asap.rank.support import answer_support, read_support, support_requests
+from asap.rank.target import keep_spans, read_off
 from asap.rank.unique_steps import find_unique_steps
 
 __all__ = [
+    "CONTROLS",
+    "METRICS",
+    "MOST_MISMATCH",
+    "AnswerEvidence",
+    "Arm",
+    "AtTarget",
     "Grouping",
+    "Integrity",
     "KeptText",
+    "Left",
+    "Match",
+    "Measured",
+    "Metric",
     "Plant",
     "PlantKind",
     "PlantMeans",
     "PlantValue",
     "Planted",
+    "Prepared",
+    "RankFolder",
     "Recall",
+    "References",
+    "Results",
+    "Settings",
+    "Structure",
+    "TraceValues",
+    "answer_support",
     "average_plants",
+    "blend",
+    "build_arms",
+    "check_integrity",
+    "conclusion_kept",
+    "dangling_rate",
+    "find_answer_evidence",
+    "find_references",
+    "find_structure",
     "find_unique_steps",
+    "keep_all_but_drafts",
+    "keep_drafts",
+    "keep_spans",
+    "leave_at_targets",
+    "list_dangling",
+    "list_free_methods",
+    "measure_kept",
     "measure_recall",
     "measure_removal",
+    "own_target",
     "plant_redundancy",
+    "prepare_trace",
     "rank_auc",
+    "rank_corpus",
+    "read_off",
+    "read_support",
+    "split_question",
+    "state_coverage",
+    "summarise_values",
+    "support_requests",
+    "trace_values",
     "value_plants",
 ]

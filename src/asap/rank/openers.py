@@ -18,7 +18,7 @@ _WORDS = (
 )
 _BARE = "so|now|then|thus|also|but|and"
 """Those that go on without a comma: `So the`, not `Wait the`."""
-_WORD_PATTERN = r"(?:(?:{words})[,.!]|(?:{bare})(?= [a-z](?!ar\b|hat\b|any\b)))\s+(?=\S)"
+_WORD_PATTERN = r"(?:(?:{words})[,.!]|(?:{bare})(?! (?:far|that|many|much)\b))\s+(?=\S)"
 _WORD = re.compile(_WORD_PATTERN.format(words=_WORDS, bare=_BARE), re.IGNORECASE)
 _ALL_WORDS = re.compile(
     rf"(?:{_WORD_PATTERN.format(words=_WORDS + '|no', bare=_BARE)})+", re.IGNORECASE
@@ -53,14 +53,14 @@ class Opener:
 
 
 def find_openers(trace: Trace) -> tuple[Opener, ...]:
-    """The different openers of a trace's steps in order of appearance, and last the empty one."""
-    found: dict[str, None] = {}
+    """The openers of those steps of a trace that have one, in order: often those it uses often."""
+    found: list[Opener] = []
     for index in range(len(trace.steps)):
         text = trace.text(index).lstrip()
         match = _SENTENCE.match(text) or _WORD.match(text)
         if match is not None:
-            found[capitalise(match[0].strip().replace(":", "."))] = None
-    return (*map(Opener, found), Opener(""))
+            found.append(Opener(capitalise(match[0].strip().replace(":", "."))))
+    return tuple(found)
 
 
 def strip_opener(text: str) -> str:

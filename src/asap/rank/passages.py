@@ -18,10 +18,10 @@ _MAX_KEY = 140
 
 _RECAPS = (
     "So far we have: {items}.",
-    "To sum up what is known by now: {items}.",
-    "Putting together what we have up to here: {items}.",
-    "The picture up to this point: {items}.",
-    "Summing up the steps above: {items}.",
+    "So to sum up what is known by now: {items}.",
+    "So, putting it together: {items}.",
+    "Now we know this much: {items}.",
+    "Let me sum up where this stands: {items}.",
 )
 _SLIPS = (
     "Wait, no, that's wrong. It can't be {value} there, so let me take that back.",

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from asap.rank.gardener import PlantKind
 from asap.rank.kept import KeptText
-from asap.rank.planting import Planted, PlantKind
+from asap.rank.planting import Planted
 from asap.rank.unique_steps import find_unique_steps
 from asap.trace import Trace
 

@@ -43,9 +43,11 @@ _PHRASES = {
     "compute": "calculate",
     "computed": "calculated",
     "consider": "look at",
+    "consider that": "keep in mind that",
     "contain": "hold",
     "contains": "holds",
     "correct": "right",
+    "counting the number of": "counting the",
     "different": "distinct",
     "does not": "doesn't",
     "doesn't": "does not",
@@ -166,7 +168,6 @@ _PHRASES = {
     "until": "till",
     "using": "with",
     "we can": "one can",
-    "when": "whenever",
     "which means": "meaning that",
     "will be": "is going to be",
     "won't": "will not",
@@ -274,13 +275,13 @@ def capitalise(text: str) -> str:
 
 
 _ORDINARY_WORDS = """
-additionally after all alternative also an and another any are as assume assuming at because both
-but by can check compared consider each either even every finally first for from given he hence
-here how however if in initially inside instead is it it's its let let's like looking maybe next no
-not now of on once one only or original otherwise our perhaps putting same second similarly since so
-some sorting splitting starting step such summing suppose testing that that's the their then there
-there's therefore these they thing this those thus to two under use using we we're what when
-whenever where which while why with would wouldn't yes yet you your
+additionally after all also alternative an and another any are as assume assuming at because both
+but by can check compared consider each either even every finally first for from given going he
+hence here how however if in initially inside instead is it it's its let let's like looking maybe
+next no not now of on once one only or original otherwise our perhaps putting same second
+similarly since so some sorting splitting starting step such summing suppose testing that that's
+the their then there there's therefore these they thing this those thus to two under use using we
+we're what when whenever where which while why with would wouldn't yes yet you your
 """
 _ORDINARY = frozenset(_ORDINARY_WORDS.split())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from asap.chat import Chat, ChatLimits, OpenAIChat, ReplayChat, ReplyCache
 from asap.errors import RecipeError
-from asap.prune import Tools
+from asap.prune import Need, Tools
 from asap.run.recipe import Recipe
 from asap.surprisal import TokenClassifier, load_classifier, load_counter, load_scorer
 
@@ -25,12 +25,17 @@ def cache_folder() -> Path:
 
 @contextmanager
 def open_tools(
-    recipe: Recipe, *, limits: ChatLimits | None = None, device: str = "auto"
+    recipe: Recipe,
+    *,
+    needs: frozenset[Need] | None = None,
+    limits: ChatLimits | None = None,
+    device: str = "auto",
 ) -> Iterator[Tools]:
     """The tools of a run, closed at the end.
 
     Args:
         recipe: names the scorer, the tokenizer, the classifier and the LLM.
+        needs: which of them are opened; by default those that the recipe's method needs.
         limits: bounds on what is asked of the LLM.
         device: where scorer and classifier run: `auto`, `cpu`, `cuda`, `mps`, `cuda:1`, ...
 
@@ -39,18 +44,19 @@ def open_tools(
         MissingExtraError: an optional dependency is not installed.
         RecipeError: the method asks an LLM or a classifier and none is named.
     """
+    needs = recipe.needs if needs is None else needs
     with ExitStack() as stack:
         chat = None
-        if "chat" in recipe.needs:
+        if "chat" in needs:
             chat = _open_chat(recipe, limits or ChatLimits(), stack)
         counter = load_counter(recipe.tokenizer or recipe.scorer)
         scorer = None
-        if "scorer" in recipe.needs:
+        if "scorer" in needs:
             scorer = load_scorer(
                 recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context
             )
         classifier = None
-        if "classifier" in recipe.needs:
+        if "classifier" in needs:
             classifier = _open_classifier(recipe, device)
         yield Tools(counter, scorer, chat, classifier)
 
@@ -70,10 +76,14 @@ def _open_chat(recipe: Recipe, limits: ChatLimits, stack: ExitStack) -> Chat:
         return stack.enter_context(ReplayChat(Path(url.removeprefix(REPLAY))))
     if not recipe.llm or not (url or os.environ.get("OPENAI_BASE_URL")):
         raise RecipeError(
-            f"stage1 '{recipe.stage1}' asks an LLM: name it with --llm MODEL --llm-url URL "
-            "(or --llm-url replay:FILE), or use --stage1 extract, which needs none"
+            f"{_asker(recipe)} asks an LLM: name it with --llm MODEL --llm-url URL "
+            "(or --llm-url replay:FILE), or use --method asap --stage1 extract, which needs none"
         )
     cache = stack.enter_context(ReplyCache(cache_folder() / "replies.sqlite"))
     return stack.enter_context(
         OpenAIChat(recipe.llm, base_url=url or None, limits=limits, cache=cache)
     )
+
+
+def _asker(recipe: Recipe) -> str:
+    return f"stage1 '{recipe.stage1}'" if recipe.method == "asap" else f"method '{recipe.method}'"

@@ -102,7 +102,7 @@ class Recipe(BaseModel):
     """`llmlingua2`, `tokenskip`: whether a forced word goes that follows its like."""
     word_probability: Literal["mean", "first"] = "mean"
     """`llmlingua2`, `tokenskip`: a word's probability from those of its tokens."""
-    ratios: list[float] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
+    drawn_ratios: list[float] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
     """`tokenskip`: the ratios of which each row draws one."""
     delimiter: str = "<|eot_id|>"
     """`tokenskip`: what stands on both sides of the ratio in the prompt."""
@@ -130,8 +130,8 @@ class Recipe(BaseModel):
     def _check(self) -> Recipe:
         if self.method not in METHODS:
             raise ValueError(f"method is '{self.method}'; there are: {', '.join(sorted(METHODS))}")
-        if not self.ratios or not all(0.0 < ratio <= 1.0 for ratio in self.ratios):
-            raise ValueError("ratios must be above 0 and at most 1, and there must be one")
+        if not self.drawn_ratios or not all(0.0 < ratio <= 1.0 for ratio in self.drawn_ratios):
+            raise ValueError("drawn_ratios must be above 0 and at most 1, and there must be one")
         if len(self.level_tokens) != 3 or any(n < 1 for n in self.level_tokens):
             raise ValueError("level_tokens are three counts: easy, medium, hard")
         if self.budget_tokens is not None and self.ratio is not None:

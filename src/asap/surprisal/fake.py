@@ -119,6 +119,7 @@ class FakeScorer:
             ),
             first_token=tuple(first_tokens),
             surprisal=tuple(self._surprise(step_text) for step_text in texts),
+            n_tokens=tuple(lengths),
             mean_nll=means if "mean_nll" in statistics else (),
             sum_nll=_times(means, lengths) if "sum_nll" in statistics else (),
             first_entropy=entropies if "first_entropy" in statistics else (),

@@ -36,6 +36,8 @@ class StepScores:
     """The first token as text."""
     surprisal: tuple[float, ...]
     """-log p(first token | everything before it), in nats."""
+    n_tokens: tuple[int, ...] = ()
+    """Tokens of each step, the separator's aside: what a mean is taken over."""
     mean_nll: tuple[float, ...] = ()
     sum_nll: tuple[float, ...] = ()
     first_entropy: tuple[float, ...] = ()

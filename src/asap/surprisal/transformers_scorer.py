@@ -26,6 +26,7 @@ from transformers import PreTrainedModel
 from asap.errors import ModelError
 from asap.surprisal.alignment import StepSpan, find_step_tokens
 from asap.surprisal.context import WriteContext, write_raw
+from asap.surprisal.leave_one_out import measure_rises, plan_readings
 from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
@@ -166,6 +167,48 @@ class TransformersScorer:
                 scores += [self._collect(job, statistics) for job in jobs]
         return scores
 
+    @torch.inference_mode()
+    def score_left_out(
+        self, requests: Sequence[ScoreRequest], suffix_tokens: int
+    ) -> list[tuple[float, ...]]:
+        """What follows a step without it less with it; see `StepScorer` and `leave_one_out.py`."""
+        contexts = [self._write_context(request.question) for request in requests]
+        texts = [
+            context + request.thinking for context, request in zip(contexts, requests, strict=True)
+        ]
+        results = []
+        for request, context, text, tokens in zip(
+            requests, contexts, texts, self._tokenizer.tokenize(texts), strict=True
+        ):
+            spans = find_step_tokens(text, len(context), request.steps, tokens.starts, tokens.ends)
+            head, body = self._split(tokens, len(context))
+            n_context = len(tokens.ids) - len(body)
+            firsts = [max(0, span.first - n_context) for span in spans]
+            rises = [0.0] * len(request.steps)
+            for reading in plan_readings(head, body, firsts, self._window, suffix_tokens):
+                with self._lock:
+                    measured = measure_rises(reading, self._advance, self._rate)
+                for step_index, rise in measured.items():
+                    rises[step_index] = rise
+            results.append(tuple(rises))
+        return results
+
+    def _advance(self, ids: list[int], cache: Any) -> tuple[Tensor, Any]:
+        """One text read on from a cache: hidden states, or logits where the output is not plain."""
+        inputs = torch.tensor([ids], device=self._model.device)
+        model: Any = self._model.base_model if self._is_gathered else self._model
+        out = model(input_ids=inputs, past_key_values=cache, use_cache=True)
+        rows = out.last_hidden_state if self._is_gathered else out.logits
+        return rows[0], out.past_key_values
+
+    def _rate(self, rows: Tensor, ids: list[int]) -> list[float]:
+        targets = torch.tensor(ids, device=rows.device)
+        if not self._is_gathered:
+            return score_logits(rows, targets, with_entropy=False).nll.tolist()
+        layer = _output_layer(self._model)
+        scores = score_hidden(rows, targets, layer.weight, layer.bias, with_entropy=False)
+        return scores.nll.tolist()
+
     def _prepare(
         self, requests: Sequence[ScoreRequest], statistics: frozenset[Statistic]
     ) -> tuple[list[_Job], list[_Piece]]:
@@ -194,15 +237,11 @@ class TransformersScorer:
 
     def _cut(self, job: _Job, context_end: int) -> Iterator[_Piece]:
         """The windows of one text that hold a token looked at."""
-        ids, starts = job.text.ids, job.text.starts
-        n_context = next((i for i, start in enumerate(starts) if start >= context_end), len(ids))
-        n_body = len(ids) - n_context
-        head = clip_head(self._prefix, ids[:n_context], n_body, self._window)
-        if len(head) < len(self._prefix) + n_context:
-            with self._count_lock:
-                self.n_clipped_contexts += 1
+        ids = job.text.ids
+        head, body = self._split(job.text, context_end)
+        n_context = len(ids) - len(body)
         begin = 0
-        for window in cut_windows(len(head), n_body, self._window):
+        for window in cut_windows(len(head), len(body), self._window):
             stop = begin
             while stop < len(job.tokens) and job.tokens[stop] < n_context + window.stop:
                 stop += 1
@@ -220,6 +259,16 @@ class TransformersScorer:
             targets = [ids[token] for token in tokens]
             yield _Piece(job, read[: rows[-1] + 1], rows, targets, slice(begin, stop))
             begin = stop
+
+    def _split(self, text: TokenizedText, context_end: int) -> tuple[list[int], list[int]]:
+        """The tokens at the head of every window, and those of the thinking."""
+        ids, starts = text.ids, text.starts
+        n_context = next((i for i, start in enumerate(starts) if start >= context_end), len(ids))
+        head = clip_head(self._prefix, ids[:n_context], len(ids) - n_context, self._window)
+        if len(head) < len(self._prefix) + n_context:
+            with self._count_lock:
+                self.n_clipped_contexts += 1
+        return head, ids[n_context:]
 
     def _run(self, batch: list[_Piece], *, with_entropy: bool) -> None:
         """One batch through the model; values go to the jobs' slots."""
@@ -306,6 +355,7 @@ class TransformersScorer:
             first_token_id=tuple(ids),
             first_token=tuple(self._tokenizer.token_text(token_id) for token_id in ids),
             surprisal=tuple(job.nll[first] for first in firsts),
+            n_tokens=tuple(span.last - span.first for span in job.spans),
             mean_nll=tuple(means) if "mean_nll" in statistics else (),
             sum_nll=tuple(sums) if "sum_nll" in statistics else (),
             first_entropy=tuple(first_entropies) if "first_entropy" in statistics else (),

@@ -1,0 +1,154 @@
+"""`asap rank`: parse the flags, compare, print and write the tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from asap.cli import flags
+from asap.cli.progress import EvalBar
+from asap.cli.rank_tables import lay_out_all, to_json
+from asap.cli.terminal import Terminal
+from asap.corpus import Columns, open_corpus
+from asap.errors import InputError
+from asap.rank import RankFolder, Settings, build_arms, list_free_methods, rank_corpus
+from asap.report import Table, render_csv, render_markdown, render_terminal
+from asap.run import open_tools
+
+_FIELDS = (
+    "segment",
+    "keep_headers",
+    "render",
+    "ties",
+    "stage1",
+    "stage1_ratio",
+    "stage1_attempts",
+    "rounds",
+    "seed",
+    "suffix_tokens",
+    "unit",
+    "require",
+    "scorer",
+    "dtype",
+    "context",
+    "tokenizer",
+    "classifier",
+    "llm",
+    "llm_url",
+    "llm_max_tokens",
+)
+
+
+@flags.with_recipe_flags(*_FIELDS)
+def rank(
+    inputs: flags.Inputs,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder to write or to add to.")
+    ],
+    fields: dict[str, Any],
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Commas between: methods, shipped recipes, recipe files. The first is the one "
+            "that differences are taken to. Default: all that need nothing but a scorer."
+        ),
+    ] = None,
+    ratios: Annotated[
+        str, typer.Option(help="Shares of each trace's own tokens, commas between.")
+    ] = "0.75,0.5,0.25",
+    recipe: Annotated[
+        str, typer.Option("--recipe", "-r", help="What methods named alone run under.")
+    ] = "default",
+    limit: flags.Limit = None,
+    planted: Annotated[
+        bool, typer.Option(help="Plant passages with known labels and look for them.")
+    ] = True,
+    support: Annotated[
+        bool, typer.Option(help="Score each answer after each kept thinking (slow).")
+    ] = True,
+    question_column: flags.QuestionColumn = None,
+    response_column: flags.ResponseColumn = None,
+    reasoning_column: flags.ReasoningColumn = None,
+    answer_column: flags.AnswerColumn = None,
+    id_column: flags.IdColumn = None,
+    question_template: flags.QuestionTemplate = None,
+    device: flags.Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Compare pruning methods on your traces, without training a model.
+
+    Every method at the same number of tokens, with paired intervals. What is finished stays: the
+    same command goes on, and one with more methods adds them.
+
+    Examples:
+      asap rank traces.jsonl --output ranked
+
+      asap rank traces.jsonl -o ranked --methods asap,random,tail --ratios 0.5 --limit 50
+    """
+    names = [name.strip() for name in methods.split(",")] if methods else list_free_methods()
+    arms = build_arms(names, recipe, fields)
+    settings = Settings(_read_ratios(ratios), planted, support)
+    columns = Columns(
+        question_column,
+        response_column,
+        reasoning_column,
+        answer_column,
+        id_column,
+        question_template,
+    )
+    corpus = open_corpus(inputs, columns, arms[0].recipe.require)
+    needs = frozenset(need for arm in arms for need in arm.recipe.needs)
+    needs |= {"scorer"} if support else set()
+    asker = next((arm.recipe for arm in arms if "chat" in arm.recipe.needs), arms[0].recipe)
+    is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
+    with EvalBar(is_quiet) as bar, open_tools(asker, needs=needs, device=device) as tools:
+        bar.say(f"input: {corpus.layout.describe()}")
+        folder = rank_corpus(
+            corpus,
+            output,
+            arms,
+            tools,
+            settings,
+            limit=limit,
+            on_progress=lambda arm, n_done, n_all: bar.advance("rank", arm, n_done, n_all),
+        )
+    shown = [arm.name for arm in arms]
+    tables = lay_out_all(folder, shown)
+    _write_tables(folder, tables)
+    if as_json:
+        print(json.dumps(to_json(folder, shown)))
+        return
+    terminal = Terminal()
+    for table in tables:
+        terminal.print(render_terminal(table, terminal))
+        terminal.say("")
+    terminal.say(f"written: {output}/tables.md, {output}/tables/*.csv, {output}/tables.json")
+
+
+def _read_ratios(text: str) -> tuple[float, ...]:
+    try:
+        ratios = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--ratios {text}: write numbers with commas between") from None
+    if not ratios or not all(0.0 < ratio <= 1.0 for ratio in ratios):
+        raise InputError(f"--ratios {text}: each must be above 0 and at most 1")
+    return ratios
+
+
+def _write_tables(folder: RankFolder, tables: list[Table]) -> None:
+    path = folder.folder / "tables"
+    path.mkdir(exist_ok=True)
+    for old in path.glob("*.csv"):
+        old.unlink()
+    for number, table in enumerate(tables, start=1):
+        name = "".join(c if c.isalnum() else "-" for c in table.title.lower())
+        text = render_csv(table)
+        (path / f"{number:02d}-{name[:60].strip('-')}.csv").write_text(text, "utf-8")
+    text = "\n".join(render_markdown(table) for table in tables)
+    (folder.folder / "tables.md").write_text(text, "utf-8")
+    numbers = json.dumps(to_json(folder, folder.arm_names()), indent=1)
+    (folder.folder / "tables.json").write_text(numbers + "\n", "utf-8")

@@ -1,0 +1,261 @@
+"""The layouts of `asap rank`: one table per target with every metric, differences to the first
+method, and what became of planted passages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from asap.rank import (
+    CONTROLS,
+    METRICS,
+    MOST_MISMATCH,
+    AtTarget,
+    RankFolder,
+    Results,
+    TraceValues,
+    own_target,
+    summarise_values,
+)
+from asap.report import Cell, Column, Number, Table
+
+_SUPPORT = "answer_support"
+_ORDER = "order"
+_INTERVALS = "intervals: 95 %, paired bootstrap over traces; not corrected for their number"
+_SAME = "as many tokens for every method, trace by trace; kept: the mean share that was reached"
+_MISMATCH = (
+    f"no interval where a method missed the tokens asked for by more than {MOST_MISMATCH:.0%} in "
+    "the mean"
+)
+_LIFT = (
+    "share of each planted passage that is gone; lift: over what random removal takes at as many "
+    "tokens (1 is chance)"
+)
+_KINDS = (
+    "corruption: repeats with another value, which are not redundant; distance: characters to the "
+    "first occurrence, near < 1,000, middle < 8,000"
+)
+_CHANCE = "how surely a planted passage goes before a unique step; 0.5 is chance"
+
+
+def lay_out_all(folder: RankFolder, arms: Sequence[str]) -> list[Table]:
+    """Every table of a comparison; the first arm is what differences are taken to."""
+    plain = summarise_values(folder, arms, arms[0])
+    planted = summarise_values(folder, arms, arms[0], lambda values: values.planted)
+    order = summarise_values(folder, arms, arms[0], _pick_order)
+    return [
+        *_lay_out_metrics(plain),
+        *_lay_out_controls(folder, arms),
+        *_lay_out_planted(planted),
+        *_lay_out_order(order),
+        *_lay_out_match(plain),
+    ]
+
+
+def to_json(folder: RankFolder, arms: Sequence[str]) -> dict[str, Any]:
+    """All numbers of a comparison as plain data, by target, arm and metric."""
+    parts = {
+        "kept": summarise_values(folder, arms, arms[0]),
+        "planted": summarise_values(folder, arms, arms[0], lambda values: values.planted),
+        "auc": summarise_values(folder, arms, arms[0], _pick_order),
+    }
+    return {"reference": arms[0], **{name: _plain(part) for name, part in parts.items()}}
+
+
+def _plain(results: Results) -> list[dict[str, Any]]:
+    return [
+        {
+            "target": target,
+            "arm": arm,
+            "metric": metric,
+            **asdict(measured),
+            "match": asdict(results.matches[target, arm]),
+        }
+        for (target, arm, metric), measured in results.measured.items()
+    ]
+
+
+def _pick_order(values: TraceValues) -> dict[str, AtTarget]:
+    return {_ORDER: AtTarget(1, 1, 1, values.auc)} if values.auc else {}
+
+
+def _lay_out_metrics(results: Results) -> Iterator[Table]:
+    """Means at each target, and differences under it; what the metrics mean is said once."""
+    names = [name for name in (*METRICS, _SUPPORT) if name in results.metrics]
+    for n_table, target in enumerate(results.targets):
+        arms = [arm for arm in results.arms if (target, arm) in results.matches]
+        columns = [Column("method"), Column("kept %")]
+        columns += [_head(name) for name in names]
+        rows = [
+            (
+                arm,
+                Number(100 * results.matches[target, arm].ratio, 1),
+                *(_mean(results, target, arm, name) for name in names),
+            )
+            for arm in arms
+        ]
+        notes = () if n_table else (_SAME, *_meanings(names))
+        yield Table(f"At {_say(target)}", tuple(columns), tuple(rows), notes)
+        yield from _lay_out_differences(results, target, names, f"At {_say(target)}")
+
+
+def _lay_out_differences(
+    results: Results, target: str, names: Sequence[str], title: str
+) -> Iterator[Table]:
+    others = [a for a in results.arms if a != results.reference and (target, a) in results.matches]
+    has_any = any(
+        (found := results.measured.get((target, arm, name))) and found.difference
+        for arm in others
+        for name in names
+    )
+    if has_any:
+        yield Table(
+            f"{title}, differences to {results.reference}",
+            (Column("method"), *map(_unmarked, names)),
+            tuple(
+                (arm, *(_difference(results, target, arm, name) for name in names))
+                for arm in others
+            ),
+            (_INTERVALS, _MISMATCH),
+        )
+
+
+def _lay_out_controls(folder: RankFolder, arms: Sequence[str]) -> Iterator[Table]:
+    """Drafts alone and everything but drafts: what conclusion kept and support reward."""
+    there = [name for name in CONTROLS if name in folder.arm_names()]
+    results = summarise_values(folder, there, arms[0])
+    rows = []
+    for name in there:
+        target = own_target(name)
+        if (target, name) in results.matches:
+            ratio = Number(100 * results.matches[target, name].ratio, 1)
+            metrics = ("conclusion_kept", _SUPPORT)
+            rows.append((name, ratio, *(_mean(results, target, name, each) for each in metrics)))
+    if rows:
+        heads = ("control", "kept %", "conclusion kept", "answer support")
+        notes = ("drafts are masked in both measures, so drafts alone must be worth nothing",)
+        yield Table("Controls", tuple(map(Column, heads)), tuple(rows), notes)
+
+
+def _lay_out_planted(results: Results) -> Iterator[Table]:
+    for n_table, target in enumerate(results.targets):
+        arms = [arm for arm in results.arms if (target, arm) in results.matches]
+        names = [n for n in results.metrics if n != "lift" and not n.startswith("opener")]
+        if not any((target, arm, "redundant") in results.measured for arm in arms):
+            continue
+        columns = [Column("method"), Column("kept %"), Column("↑", "lift", "highest")]
+        columns += [_planted_head(name) for name in sorted(names, key=_planted_key)]
+        rows = [
+            (
+                arm,
+                Number(100 * results.matches[target, arm].ratio, 1),
+                _mean(results, target, arm, "lift", 2),
+                *(_mean(results, target, arm, name, 2) for name in sorted(names, key=_planted_key)),
+            )
+            for arm in arms
+        ]
+        notes = () if n_table else (_LIFT, _KINDS)
+        yield Table(f"Planted passages at {_say(target)}", tuple(columns), tuple(rows), notes)
+        title = f"Planted passages at {_say(target)}"
+        yield from _lay_out_differences(results, target, ("lift", "redundant"), title)
+
+
+def _lay_out_order(results: Results) -> Iterator[Table]:
+    """AUC of the removal order, and by opener."""
+    arms = [arm for arm in results.arms if (_ORDER, arm) in results.matches]
+    names = sorted(results.metrics, key=_planted_key)
+    groups = [name for name in names if not name.startswith("opener")]
+    openers = [name for name in names if name.startswith("opener")]
+    if not groups:
+        return
+    rows = [(arm, *(_mean(results, _ORDER, arm, name, 2) for name in groups)) for arm in arms]
+    columns = (Column("method"), *map(_planted_head, groups))
+    yield Table("AUC of the removal order", columns, tuple(rows), (_CHANCE,))
+    yield from _lay_out_differences(results, _ORDER, ("redundant",), "AUC of the removal order")
+    counts = [Number(results.measured[_ORDER, arms[0], name].n) for name in openers]
+    yield Table(
+        "AUC by opener",
+        (Column("opener"), Column("traces"), *(Column(arm, arm) for arm in arms)),
+        tuple(
+            (
+                name.removeprefix("opener "),
+                n,
+                *(_mean(results, _ORDER, arm, name, 2) for arm in arms),
+            )
+            for name, n in zip(openers, counts, strict=True)
+        ),
+        (_CHANCE,),
+    )
+
+
+def _lay_out_match(results: Results) -> Iterator[Table]:
+    columns = [Column("method")]
+    for target in results.targets:
+        group = _say(target)
+        columns += [Column(head, group) for head in ("n", "mean %", "largest %")]
+    rows = []
+    for arm in results.arms:
+        cells: list[Cell] = [arm]
+        for target in results.targets:
+            match = results.matches.get((target, arm))
+            if match is None:
+                cells += [None, None, None]
+            else:
+                misses = (Number(100 * match.mean, 2), Number(100 * match.largest, 1))
+                cells += [Number(match.n), *misses]
+        rows.append(tuple(cells))
+    yield Table("How far the tokens kept are from those asked for", tuple(columns), tuple(rows))
+
+
+def _say(target: str) -> str:
+    if target.startswith("as "):
+        return f"as many tokens as {target.removeprefix('as ')} keeps"
+    return f"{float(target):.0%} of the tokens"
+
+
+def _head(name: str) -> Column:
+    is_higher = name not in METRICS or METRICS[name].direction == "higher"
+    return Column(
+        "↑" if is_higher else "↓", name.replace("_", " "), "highest" if is_higher else "lowest"
+    )
+
+
+def _unmarked(name: str) -> Column:
+    return replace(_head(name), best=None)
+
+
+def _planted_head(name: str) -> Column:
+    group, _, kind = name.partition(" ")
+    return Column(kind, group) if kind else Column("all", name)
+
+
+def _planted_key(name: str) -> tuple[int, str]:
+    groups = ("redundant", "kind", "distance", "opener")
+    return groups.index(name.partition(" ")[0]), name
+
+
+def _meanings(names: Sequence[str]) -> list[str]:
+    known = [
+        f"{name.replace('_', ' ')}: {METRICS[name].meaning}" for name in names if name in METRICS
+    ]
+    if _SUPPORT in names:
+        known.append(
+            "answer support: the answer's NLL per token after the whole thinking less that after "
+            "the kept one"
+        )
+    return known
+
+
+def _mean(results: Results, target: str, arm: str, name: str, digits: int = 3) -> Cell:
+    found = results.measured.get((target, arm, name))
+    return None if found is None else Number(found.mean, digits)
+
+
+def _difference(results: Results, target: str, arm: str, name: str) -> Cell:
+    found = results.measured.get((target, arm, name))
+    if found is None or found.difference is None:
+        return None
+    interval = found.difference
+    return Number(interval.estimate, 3, (interval.low, interval.high), is_signed=True)

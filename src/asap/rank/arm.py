@@ -1,0 +1,79 @@
+"""What is compared: methods by name, each with the recipe that it runs under.
+
+An arm is a method's name (then the common recipe holds, with that method), a shipped recipe's name
+or a recipe file. All arms score with one model and count with one tokenizer, or the comparison
+would be one of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asap.errors import RecipeError
+from asap.prune import METHODS, Method
+from asap.run import Recipe, load_recipe
+
+_SHARED = ("scorer", "dtype", "context", "tokenizer", "classifier")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the methods that are compared."""
+
+    name: str
+    recipe: Recipe
+
+    @property
+    def method(self) -> Method:
+        """The method, under the arm's options."""
+        return METHODS[self.recipe.method](self.recipe.options)
+
+
+def list_free_methods() -> list[str]:
+    """Methods that need nothing but a scorer: no LLM, no classifier, no download."""
+    recipe = load_recipe("default")
+    return [
+        name
+        for name in METHODS
+        if recipe.model_copy(update={"method": name}).needs <= frozenset({"scorer"})
+    ]
+
+
+def build_arms(
+    names: Sequence[str], recipe: str = "default", changes: Mapping[str, Any] | None = None
+) -> list[Arm]:
+    """Arms from their names.
+
+    Args:
+        names: methods, shipped recipes, or recipe files.
+        recipe: the recipe that arms named by a method run under.
+        changes: recipe fields that hold for every arm.
+
+    Raises:
+        RecipeError: an unknown name, one that comes twice, or arms that differ in the model that
+            scores, the tokenizer or the classifier.
+    """
+    fields = dict(changes or {})
+    # A row whose last step is over the budget stays, so that every arm has a value for every trace.
+    fields["on_step_over_budget"] = "keep"
+    arms = [
+        Arm(name, load_recipe(recipe, {**fields, "method": name}))
+        if name in METHODS
+        else Arm(name.removesuffix(".yaml").rpartition("/")[2], load_recipe(name, fields))
+        for name in names
+    ]
+    seen: set[str] = set()
+    for arm in arms:
+        if arm.name in seen:
+            raise RecipeError(f"the arm {arm.name} comes twice")
+        seen.add(arm.name)
+        for field in _SHARED:
+            ours, first = getattr(arm.recipe, field), getattr(arms[0].recipe, field)
+            if ours != first:
+                raise RecipeError(
+                    f"{field} is {ours} for {arm.name} and {first} for {arms[0].name}: give one "
+                    f"for all, --{field} {first}"
+                )
+    return arms

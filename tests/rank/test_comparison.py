@@ -1,0 +1,244 @@
+"""A comparison from traces to values: through `rank_corpus`, with fakes for models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asap.corpus import Corpus, Row, open_corpus
+from asap.errors import InputError, RecipeError, RunFolderError
+from asap.prune import Tools
+from asap.rank import (
+    RankFolder,
+    Settings,
+    build_arms,
+    list_free_methods,
+    rank_corpus,
+    summarise_values,
+)
+from asap.surprisal import FakeCounter, FakeScorer
+from asap.trace import Trace
+
+ANSWER = (
+    "So:\n\n```python\ntotal_pairs = 0\nfor heap_size in range(17):\n"
+    "    total_pairs += heap_size\n```"
+)
+STEPS = [
+    "Okay, the task asks for the number of pairs among seventeen heaps of stones.",
+    "The variable total_pairs starts at 0 because nothing has been counted so far.",
+    "Perhaps sorting helps here, since sorted heaps could be walked from both ends.",
+    "Each heap_size from 0 to 16 adds as many pairs as there were heaps before it.",
+    "Checking with 3 heaps gives 0 + 1 + 2, which is 3, and that matches by hand.",
+    "Another thought is a closed form: 17 times 16 divided by 2 makes exactly 136.",
+    "The loop is simple enough though, so there is no need for a formula this time.",
+    "Therefore the program only needs one loop over range(17) that adds heap_size.",
+]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    rows = []
+    for n in range(5):
+        steps = STEPS[n:] + STEPS[:n]
+        thinking = "\n\n".join(f"{step} Seen {n * 10 + k} times." for k, step in enumerate(steps))
+        rows.append({"id": f"t{n}", "prompt": "How many?", "reasoning": thinking, "answer": ANSWER})
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return open_corpus([str(path)])
+
+
+def tools() -> Tools:
+    return Tools(FakeCounter(), FakeScorer())
+
+
+def texts(row: Row) -> list[str]:
+    assert isinstance(row.outcome, Trace)
+    return row.outcome.thinking.strip().split("\n\n")
+
+
+METHODS = ["asap", "random", "tail", "asap-no-stage2", "original"]
+
+
+def test_every_arm_has_values_for_every_trace_at_the_same_tokens(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    folder = rank_corpus(corpus, tmp_path / "out", build_arms(METHODS), tools())
+    assert set(METHODS) <= set(folder.arm_names())
+    for name in METHODS[:3]:
+        for values in folder.values(name):
+            assert list(values.targets) == ["0.75", "0.5", "0.25", "as asap-no-stage2"]
+            for target, at in values.targets.items():
+                # A token more or less: the final text is counted on itself.
+                assert at.tokens == pytest.approx(at.wanted, abs=1.5), target
+    assert {values.row for values in folder.values("asap")} == set(range(5))
+
+
+def test_the_whole_thinking_has_the_best_values_there_are(corpus: Corpus, tmp_path: Path) -> None:
+    folder = rank_corpus(corpus, tmp_path / "out", build_arms(METHODS), tools())
+    for values in folder.values("original"):
+        at = values.targets["as original"]
+        assert at.tokens == at.whole
+        assert at.values["dangling_rate"] == 0.0
+        assert at.values["conclusion_kept"] == 1.0
+        assert at.values["answer_support"] == 0.0
+    # And it sets no target for the others.
+    assert all("as original" not in values.targets for values in folder.values("asap"))
+
+
+def test_a_method_that_takes_plants_first_has_an_auc_of_one(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It knows the steps of each trace; whatever is planted is not among them but for verbatim
+    # repeats, of which it sees that they come for the second time.
+    from asap.prune import METHODS as TABLE
+    from asap.prune import StepLevel
+
+    known = {
+        n: {text for row in corpus.rows() if row.row == n for text in texts(row)} for n in range(5)
+    }
+
+    def score(batch: Any, *_: Any) -> list[list[float]]:
+        scores = []
+        for trace in batch:
+            seen: set[str] = set()
+            values = []
+            for i in range(len(trace.steps)):
+                text = trace.text(i)
+                values.append(1.0 if text in known[trace.row] - seen else 0.0)
+                seen.add(text)
+            scores.append(values)
+        return scores
+
+    monkeypatch.setitem(TABLE, "knows", lambda options: StepLevel(options, "known", score))
+    arms = build_arms(["knows", "random"], "default", {"keep_headers": False})
+    folder = rank_corpus(
+        corpus, tmp_path / "out", arms, tools(), Settings(ratios=(0.75,), has_support=False)
+    )
+    n_planted = 0
+    for values in folder.values("knows"):
+        if "redundant" in values.auc:
+            n_planted += 1
+            assert values.auc["redundant"] == 1.0
+            assert values.planted["0.75"].values["redundant"] == 1.0
+    assert n_planted >= 3
+
+
+def test_values_stand_and_arms_are_added(corpus: Corpus, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    rank_corpus(corpus, output, build_arms(["random"]), tools(), Settings((0.5,)))
+    before = (output / "values" / "random.jsonl").read_bytes()
+    # A kill in the middle of a line: it is taken off, and that trace alone is measured again.
+    (output / "values" / "random.jsonl").write_bytes(before[:-30])
+    seen: list[tuple[str, int, int]] = []
+    rank_corpus(
+        corpus,
+        output,
+        build_arms(["random", "tail"]),
+        tools(),
+        Settings((0.5,)),
+        on_progress=lambda *step: seen.append(step),
+    )
+    assert (output / "values" / "random.jsonl").read_bytes() == before
+    assert seen[0] == ("random", 4, 5)
+    assert ("tail", 5, 5) in seen
+
+
+def test_another_comparison_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    rank_corpus(corpus, output, build_arms(["random"]), tools(), Settings((0.5,)))
+    with pytest.raises(RunFolderError, match=r"ratios is \[0.5\] there and \[0.25\] here"):
+        rank_corpus(corpus, output, build_arms(["random"]), tools(), Settings((0.25,)))
+    with pytest.raises(RunFolderError, match="the arm random ran with another seed"):
+        rank_corpus(
+            corpus,
+            output,
+            build_arms(["random"], "default", {"seed": 1}),
+            tools(),
+            Settings((0.5,)),
+        )
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(RunFolderError, match="no run folder"):
+        rank_corpus(corpus, tmp_path / "other", build_arms(["random"]), tools())
+
+
+def test_arms_must_share_their_model() -> None:
+    with pytest.raises(RecipeError, match=r"tokenizer is deepseek-ai.* give one for all"):
+        build_arms(["asap", "paper-original"])
+    with pytest.raises(RecipeError, match="twice"):
+        build_arms(["asap", "asap"])
+    with pytest.raises(RecipeError, match="no recipe 'nonsense'"):
+        build_arms(["nonsense"])
+    names = [arm.name for arm in build_arms(["asap", "paper-original"], changes={"tokenizer": "x"})]
+    assert names == ["asap", "paper-original"]
+
+
+def test_free_methods_need_no_llm_and_no_classifier() -> None:
+    free = list_free_methods()
+    assert free[0] == "asap"
+    assert {"random", "spirit", "original"} <= set(free)
+    assert not {"c3ot", "dap", "llmlingua2", "tokenskip"} & set(free)
+
+
+def test_an_input_without_a_usable_trace_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"prompt": "Q", "generation": "<think>never closed"}\n')
+    with pytest.raises(InputError, match="no usable trace"):
+        rank_corpus(open_corpus([str(path)]), tmp_path / "out", build_arms(["random"]), tools())
+
+
+def write_values(folder: Path, arm: str, rows: list[tuple[float, float]]) -> None:
+    """Tokens (of 10 asked for) and the metric's value, per row."""
+    lines = [json.dumps({"arm": arm, "recipe": {}})]
+    for row, (tokens, value) in enumerate(rows):
+        at = {"whole": 20, "wanted": 10, "tokens": tokens, "values": {"m": value, "n": None}}
+        record = {"row": row, "id": "", "targets": {"0.5": at}, "planted": {}}
+        lines.append(json.dumps(record))
+    (folder / "values").mkdir(parents=True, exist_ok=True)
+    (folder / "values" / f"{arm}.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_differences_are_paired_and_only_given_at_equal_tokens(tmp_path: Path) -> None:
+    write_values(tmp_path, "a", [(10, 0.5), (10, 0.7), (10, 0.9)])
+    write_values(tmp_path, "b", [(10, 0.4), (10, 0.6), (10, 0.8)])
+    # 9 of 10 tokens, in one row of three: 3.3 % in the mean.
+    write_values(tmp_path, "c", [(10, 0.4), (9, 0.6), (10, 0.8)])
+    results = summarise_values(RankFolder(tmp_path), ["a", "b", "c"], "a")
+    b, c = results.measured["0.5", "b", "m"], results.measured["0.5", "c", "m"]
+    assert b.mean == pytest.approx(0.6)
+    assert b.difference is not None
+    # Every pair differs by 0.1, so every resample does.
+    assert b.difference.estimate == pytest.approx(-0.1)
+    assert (b.difference.low, b.difference.high) == pytest.approx((-0.1, -0.1))
+    assert c.difference is None
+    assert results.matches["0.5", "c"].mean == pytest.approx(1 / 30)
+    assert results.matches["0.5", "c"].largest == pytest.approx(0.1)
+    assert results.metrics == ("m",)
+
+
+def test_a_row_that_one_arm_lacks_is_no_pair(tmp_path: Path) -> None:
+    write_values(tmp_path, "a", [(10, 0.5), (10, 0.5), (10, 5.0)])
+    write_values(tmp_path, "b", [(10, 0.4), (10, 0.4)])
+    measured = summarise_values(RankFolder(tmp_path), ["b"], "a").measured["0.5", "b", "m"]
+    assert measured.difference is not None
+    assert measured.difference.estimate == pytest.approx(-0.1)
+    assert (measured.n, measured.n_both) == (2, 2)
+
+
+@pytest.mark.real
+def test_real_traces_are_matched_within_the_limit(
+    real_data: Path, tmp_path: Path, write_jsonl: Callable[..., Path]
+) -> None:
+    import gzip
+
+    with gzip.open(real_data / "cruxeval-o-r1" / "traces.jsonl.gz", "rt") as lines:
+        rows = [json.loads(next(lines)) for _ in range(20)]
+    corpus = open_corpus([str(write_jsonl(tmp_path / "in.jsonl", rows))])
+    arms = build_arms(["random", "head", "tail", "longest-first"])
+    folder = rank_corpus(corpus, tmp_path / "out", arms, tools(), Settings(has_support=False))
+    results = summarise_values(folder, [arm.name for arm in arms], "random")
+    assert all(match.is_close for match in results.matches.values())
