@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -47,7 +47,7 @@ from transformers.utils import logging as transformers_logging
 
 from asap.errors import UserError
 from asap.prune import Asap, Options, Tools
-from asap.surprisal import ScoreRequest, Statistic, StepScores, load_scorer
+from asap.surprisal import ScoreRequest, Statistic, StepScorer, StepScores, load_scorer
 from asap.surprisal.alignment import find_step_tokens
 from asap.surprisal.model_folder import find_model_folder
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText, load_tokenizer
@@ -266,7 +266,9 @@ def _prune_our_way(
     started = time.perf_counter()
     trace = segment_trace(Trace(0, "0", "", text, ""), "paragraph")
     (trace,) = count_tokens([trace], tokenizer)
-    (outcome,) = method.prune([trace], Budget(ratio=ratio), Tools(tokenizer, scorer))
+    # A stop-watch has only what stage 2 asks for.
+    tools = Tools(tokenizer, cast(StepScorer, scorer))
+    (outcome,) = method.prune([trace], Budget(ratio=ratio), tools)
     whole = time.perf_counter() - started
     if not isinstance(outcome, Kept) or trace.tokens is None:
         raise RuntimeError(f"not pruned: {outcome}")

@@ -34,6 +34,20 @@ def test_default_and_the_papers_are_shipped() -> None:
     assert {"default", "paper", "paper-c3ot", "paper-dap"} <= set(shipped_recipes())
 
 
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [("selective-context", "scorer"), ("llmlingua2", "classifier"), ("tokenskip", "classifier")],
+)
+def test_the_paper_s_token_level_baselines(name: str, needs: str) -> None:
+    recipe = asap.load_recipe(f"paper-{name}")
+    assert (recipe.method, recipe.cut, recipe.preserve_whitespace) == (name, "percentile", False)
+    assert recipe.scorer == asap.load_recipe("paper").scorer
+    assert recipe.needs == {needs}
+    assert (recipe.classifier is not None) == (needs == "classifier")
+    assert (recipe.ratio, recipe.budget_tokens) == (0.5, None)
+    assert (min(recipe.drawn_ratios), max(recipe.drawn_ratios)) == (0.5, 1.0)
+
+
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_a_shipped_recipe_comes_back_from_its_yaml(name: str, tmp_path: Path) -> None:
     recipe = asap.load_recipe(name)

@@ -10,10 +10,13 @@ from asap.prune.drop import Order, count_after, drop_until, fit_to_budget, order
 from asap.prune.extract import order_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
+from asap.prune.llmlingua2 import LLMLingua2
 from asap.prune.method import Method, Need, Options, StageClock, Tools
 from asap.prune.methods import METHODS
 from asap.prune.passage import Passage, find_passages, governed_by_header
+from asap.prune.selective_context import SelectiveContext
 from asap.prune.step_level import StepLevel
+from asap.prune.tokenskip import TokenSkip, ratio_suffix
 from asap.prune.value import AnswerValue, find_value
 
 __all__ = [
@@ -25,14 +28,17 @@ __all__ = [
     "C3ot",
     "Dap",
     "GestaltMatch",
+    "LLMLingua2",
     "Method",
     "Need",
     "Options",
     "Order",
     "Passage",
     "Ranking",
+    "SelectiveContext",
     "StageClock",
     "StepLevel",
+    "TokenSkip",
     "Tools",
     "count_after",
     "drop_until",
@@ -44,4 +50,5 @@ __all__ = [
     "order_by_score",
     "order_drops",
     "rank_by_surprisal",
+    "ratio_suffix",
 ]

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from asap.prune.asap import Asap, build_original, build_without_stage1, build_without_stage2
 from asap.prune.c3ot import C3ot
 from asap.prune.dap import Dap
+from asap.prune.llmlingua2 import LLMLingua2
 from asap.prune.longest_first import build_longest_first
 from asap.prune.method import Method, Options
 from asap.prune.random_steps import build_random
+from asap.prune.selective_context import SelectiveContext
 from asap.prune.spirit import build_spirit
 from asap.prune.spirit_fast import build_spirit_fast
 from asap.prune.step_entropy import build_step_entropy
+from asap.prune.tokenskip import TokenSkip
 from asap.prune.truncation import build_head, build_tail
 
 METHODS: dict[str, Callable[[Options], Method]] = {
@@ -29,5 +32,8 @@ METHODS: dict[str, Callable[[Options], Method]] = {
     "longest-first": build_longest_first,
     "c3ot": C3ot,
     "dap": Dap,
+    "selective-context": SelectiveContext,
+    "llmlingua2": LLMLingua2,
+    "tokenskip": TokenSkip,
 }
 """Every method by the name that recipes use."""

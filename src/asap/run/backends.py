@@ -1,5 +1,5 @@
-"""Opens the backends that a recipe names: tokenizer, scorer, LLM. The only place where names become
-objects.
+"""Opens the backends that a recipe names: tokenizer, scorer, classifier, LLM. The only place where
+names become objects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from asap.chat import Chat, ChatLimits, OpenAIChat, ReplayChat, ReplyCache
 from asap.errors import RecipeError
 from asap.prune import Need, Tools
 from asap.run.recipe import Recipe
-from asap.surprisal import load_counter, load_scorer
+from asap.surprisal import TokenClassifier, load_classifier, load_counter, load_scorer
 
 REPLAY = "replay:"
 
@@ -34,15 +34,15 @@ def open_tools(
     """The tools of a run, closed at the end.
 
     Args:
-        recipe: names the scorer, the tokenizer and the LLM.
+        recipe: names the scorer, the tokenizer, the classifier and the LLM.
         needs: which of them are opened; by default those that the recipe's method needs.
         limits: bounds on what is asked of the LLM.
-        device: where the scorer runs: `auto`, `cpu`, `cuda`, `mps`, `cuda:1`, ...
+        device: where scorer and classifier run: `auto`, `cpu`, `cuda`, `mps`, `cuda:1`, ...
 
     Raises:
-        ModelError: scorer or tokenizer cannot be loaded.
+        ModelError: scorer, tokenizer or classifier cannot be loaded.
         MissingExtraError: an optional dependency is not installed.
-        RecipeError: stage 1 asks an LLM and none is named.
+        RecipeError: the method asks an LLM or a classifier and none is named.
     """
     needs = recipe.needs if needs is None else needs
     with ExitStack() as stack:
@@ -55,7 +55,19 @@ def open_tools(
             scorer = load_scorer(
                 recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context
             )
-        yield Tools(counter, scorer, chat)
+        classifier = None
+        if "classifier" in needs:
+            classifier = _open_classifier(recipe, device)
+        yield Tools(counter, scorer, chat, classifier)
+
+
+def _open_classifier(recipe: Recipe, device: str) -> TokenClassifier:
+    if recipe.classifier is None:
+        raise RecipeError(
+            f"method '{recipe.method}' asks a token classifier: name it with --classifier FOLDER "
+            "or a Hub id (microsoft/llmlingua-2-xlm-roberta-large-meetingbank)"
+        )
+    return load_classifier(recipe.classifier, dtype=recipe.dtype, device=device)
 
 
 def _open_chat(recipe: Recipe, limits: ChatLimits, stack: ExitStack) -> Chat:

@@ -92,6 +92,8 @@ def prune_corpus(
         "scorer weights": tools.scorer.name if tools.scorer else None,
         "tokenizer": tools.counter.name,
     }
+    if tools.classifier is not None:
+        identity["classifier weights"] = tools.classifier.name
     is_resumed = ledger.open(identity)
     on_open(is_resumed)
     ledger.write_text("recipe.yaml", recipe.to_yaml())

@@ -1,10 +1,11 @@
-"""From a scorer's name to a scorer. The heavy imports happen here, when one is asked for."""
+"""From a name to a scorer or a token classifier. The heavy imports happen here."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from asap.errors import MissingExtraError, ModelError
+from asap.surprisal.classifier import TokenClassifier
 from asap.surprisal.model_folder import digest_weights, find_model_folder
 from asap.surprisal.scorer import StepScorer
 from asap.surprisal.tokenizer import load_folder_tokenizer
@@ -62,3 +63,39 @@ def load_scorer(
         write_context=write_context,
         window=window,
     )
+
+
+def load_classifier(name: str, *, dtype: DType = "auto", device: str = "auto") -> TokenClassifier:
+    """Load a token classifier with the two labels of LLMLingua-2 (arXiv 2403.12968).
+
+    Args:
+        name: a folder in Hugging Face format, or a Hub id
+            (`microsoft/llmlingua-2-xlm-roberta-large-meetingbank`).
+        dtype: as for `load_scorer`.
+        device: as for `load_scorer`.
+
+    Raises:
+        MissingExtraError: the extra `score` is not installed.
+        ModelError: the model cannot be loaded, is no such classifier, or has no fast tokenizer.
+    """
+    folder, label = find_model_folder(name)
+    try:
+        from transformers import AutoTokenizer
+
+        from asap.surprisal.model import load_token_classifier
+        from asap.surprisal.transformers_classifier import TransformersClassifier
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in {"torch", "transformers"}:
+            raise MissingExtraError(f"the classifier {name}", "score") from error
+        raise
+    digest = digest_weights(folder)
+    model = load_token_classifier(folder, label, dtype, device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    except (OSError, ValueError, KeyError) as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"the tokenizer of the classifier {label} cannot be loaded: {first_line}"
+        ) from error
+    number_type = "bf16" if str(model.dtype) == "torch.bfloat16" else "fp32"
+    return TransformersClassifier(model, tokenizer, name=f"{label}@{digest}:{number_type}")

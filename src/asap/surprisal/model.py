@@ -1,4 +1,4 @@
-"""Loads a causal language model onto a device in a float type; nothing about scoring."""
+"""Loads a language model or a token classifier onto a device in a float type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, PreTrainedModel
 from transformers.utils import logging
 
 from asap.errors import ModelError
@@ -20,7 +20,12 @@ _BF16_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # the last one
 
 
 def load_model(folder: Path, label: str, dtype: str, device: str) -> PreTrainedModel:
-    """The model in a folder, ready to read.
+    """The causal language model in a folder, ready to read; see `load_token_classifier`."""
+    return _load(AutoModelForCausalLM, "scorer", folder, label, dtype, device)
+
+
+def load_token_classifier(folder: Path, label: str, dtype: str, device: str) -> PreTrainedModel:
+    """The token classifier in a folder, ready to read.
 
     Args:
         folder: in Hugging Face format.
@@ -31,20 +36,26 @@ def load_model(folder: Path, label: str, dtype: str, device: str) -> PreTrainedM
     Raises:
         ModelError: it cannot be loaded, lacks weights, or device or float type are unknown.
     """
+    return _load(AutoModelForTokenClassification, "classifier", folder, label, dtype, device)
+
+
+def _load(
+    architecture: Any, kind: str, folder: Path, label: str, dtype: str, device: str
+) -> PreTrainedModel:
     target = _choose_device(device)
     float_type = _choose_dtype(dtype, target)
     try:
         with _no_progress_bar():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = architecture.from_pretrained(
                 str(folder), dtype=float_type, output_loading_info=True
             )
             model: PreTrainedModel = loaded[0]
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"the scorer {label} cannot be loaded: {first_line}") from error
+        raise ModelError(f"the {kind} {label} cannot be loaded: {first_line}") from error
     if missing := sorted(loaded[1]["missing_keys"]):
         raise ModelError(
-            f"the scorer {label} lacks {len(missing)} of its weights ({missing[0]}, …); "
+            f"the {kind} {label} lacks {len(missing)} of its weights ({missing[0]}, …); "
             "fetch it again"
         )
     if target.type == "cpu":

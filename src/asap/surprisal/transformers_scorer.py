@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from asap.surprisal.alignment import StepSpan, find_step_tokens
 from asap.surprisal.context import WriteContext, write_raw
 from asap.surprisal.leave_one_out import measure_rises, plan_readings
 from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
-from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores
+from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
 from asap.surprisal.window import clip_head, cut_windows
 
@@ -36,6 +37,8 @@ _CHUNK_CHARACTERS = 400_000  # of text, tokenized together while the model works
 _LENGTH_STEP = 128
 """Batches are padded to a multiple of so many tokens: on a CPU oneDNN compiles, and keeps, kernels
 for every length it meets, some 4 MB each."""
+_SHORT_STEP = 16
+"""The same for texts of fewer tokens than that: single sentences would be mostly padding."""
 _LEAST_FILL = 0.75  # a text shorter than this share of the batch's longest waits for the next one
 _OWN_LOGITS = 64 * 1024 * 1024  # at most so many at once, where the model's own output is used
 _OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll", "sum_entropy"})
@@ -118,6 +121,30 @@ class TransformersScorer:
     def tokenizer(self) -> TextTokenizer:
         """The model's tokenizer; it also serves as a counter of tokens."""
         return self._tokenizer
+
+    @torch.inference_mode()
+    def score_tokens(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Every token of each text alone, in order. Safe to call from several threads."""
+        scores: list[TokenScores] = []
+        for chunk in _chunk([ScoreRequest("", text, ()) for text in texts]):
+            jobs = [
+                self._job_of_all(tokens)
+                for tokens in self._tokenizer.tokenize([request.thinking for request in chunk])
+            ]
+            pieces = [piece for job in jobs for piece in self._cut(job, 0)]
+            for batch in _batch(pieces, self._batch_tokens if self._is_gathered else 1):
+                with self._lock:
+                    self._run(batch, with_entropy=False)
+            scores += [
+                TokenScores(tuple(job.text.starts), tuple(job.text.ends), _all_nll(job))
+                for job in jobs
+            ]
+        return scores
+
+    def _job_of_all(self, tokens: TokenizedText) -> _Job:
+        """All tokens of a text; the very first one only where something is read before it."""
+        wanted = list(range(0 if self._prefix else 1, len(tokens.ids)))
+        return _Job(tokens, len(self._prefix), [], wanted, [0.0] * len(wanted), [])
 
     @torch.inference_mode()
     def score(
@@ -247,7 +274,8 @@ class TransformersScorer:
         """One batch through the model; values go to the jobs' slots."""
         device = self._model.device
         longest = max(len(piece.ids) for piece in batch)
-        longest = min(self._window, longest + -longest % _LENGTH_STEP)
+        step = _LENGTH_STEP if longest > _LENGTH_STEP else _SHORT_STEP
+        longest = min(self._window, longest + -longest % step)
         # Padding stands on the right, out of a causal model's sight: no mask is needed.
         padded = [piece.ids + [0] * (longest - len(piece.ids)) for piece in batch]
         ids = torch.tensor(padded, device=device)
@@ -333,6 +361,12 @@ class TransformersScorer:
             first_entropy=tuple(first_entropies) if "first_entropy" in statistics else (),
             sum_entropy=tuple(sum_entropies) if "sum_entropy" in statistics else (),
         )
+
+
+def _all_nll(job: _Job) -> tuple[float, ...]:
+    """One value per token of the text, where all were looked at that can be."""
+    unknown = len(job.text.ids) - len(job.tokens)
+    return (math.nan,) * unknown + tuple(job.nll)
 
 
 def _output_layer(model: PreTrainedModel) -> Any:
