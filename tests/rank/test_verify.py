@@ -21,10 +21,11 @@ from asap.prune import LONG_CONDITION, SHORT_CONDITION, Tools
 from asap.rank import (
     VERIFY_REASONS,
     AnswerChecker,
+    Attempt,
     Begun,
     ForcedAnswers,
     VerifyResult,
-    force_arms,
+    reach_answers,
     read_reference,
     verify_run,
 )
@@ -386,12 +387,22 @@ def test_arms_are_compared_with_the_whole_and_with_no_thinking(ask: Any) -> None
         Trace(3, "d", "Which?", "Nothing.", "Some prose."),
     ]
     references = [read_reference(trace.id, trace.answer, {}) for trace in traces]
-    kept = {"tail": ["Then more."] * 3 + [""], "head": ["five.", "six.", "", ""]}
+    kept = {"whole": [trace.thinking for trace in traces], "nothing": [""] * 4}
+    kept |= {"tail": ["Then more."] * 3 + [""], "head": ["five.", "six.", "", ""]}
+    reached = {}
     with open_forced() as forced, AnswerChecker(Judge()) as checker:
-        reached = force_arms(traces, kept, references, forced, checker)
+        owns = checker.judge_own(references)
+        for arm, thinkings in kept.items():
+            attempts = [
+                Attempt(Begun(trace.id, trace.question, thinking), reference, own)
+                for trace, thinking, reference, own in zip(
+                    traces, thinkings, references, owns, strict=True
+                )
+            ]
+            reached[arm] = reach_answers(attempts, forced, checker)
     assert reached == {
-        "full": [True, True, True, None],
-        "empty": [False, False, True, None],
+        "whole": [True, True, True, None],
+        "nothing": [False, False, True, None],
         "tail": [False, False, True, None],
         "head": [True, True, True, None],
     }

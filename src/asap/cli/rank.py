@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from asap.bench import Engine
+from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import EvalBar
 from asap.cli.rank_tables import lay_out_all, to_json
+from asap.cli.server import open_forcing
 from asap.cli.terminal import Terminal
 from asap.corpus import Columns, open_corpus
 from asap.errors import InputError
+from asap.judge import Judge
 from asap.rank import RankFolder, Settings, build_arms, list_free_methods, rank_corpus
 from asap.report import Table, render_csv, render_markdown, render_terminal
 from asap.run import open_tools
 
+_PANEL = "Forced answers"
 _FIELDS = (
     "segment",
     "keep_headers",
@@ -77,6 +83,28 @@ def rank(
     id_column: flags.IdColumn = None,
     question_template: flags.QuestionTemplate = None,
     device: flags.Device = "auto",
+    forced_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Have this model answer behind every kept thinking: a folder or Hub id, or with "
+            "--forced-url its name there.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    forced_url: Annotated[
+        str | None,
+        typer.Option(help="A running OpenAI-compatible server.", rich_help_panel=_PANEL),
+    ] = None,
+    forced_engine: Annotated[
+        Engine | None, typer.Option(help="A server to start and to stop.", rich_help_panel=_PANEL)
+    ] = None,
+    forced_tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Folder or Hub id. Default: the model's.", rich_help_panel=_PANEL),
+    ] = None,
+    forced_max_tokens: Annotated[
+        int, typer.Option(min=1, help="Tokens that an answer may have.", rich_help_panel=_PANEL)
+    ] = 2048,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Compare pruning methods on your traces, without training a model.
@@ -105,14 +133,33 @@ def rank(
     needs |= {"scorer"} if support else set()
     asker = next((arm.recipe for arm in arms if "chat" in arm.recipe.needs), arms[0].recipe)
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
-    with EvalBar(is_quiet) as bar, open_tools(asker, needs=needs, device=device) as tools:
+    with ExitStack() as stack:
+        bar = stack.enter_context(EvalBar(is_quiet))
+        tools = stack.enter_context(open_tools(asker, needs=needs, device=device))
         bar.say(f"input: {corpus.layout.describe()}")
+        forcing = None
+        if forced_model is not None:
+            forcing = stack.enter_context(
+                open_forcing(
+                    forced_model,
+                    forced_url,
+                    forced_engine,
+                    forced_tokenizer,
+                    "auto",
+                    output,
+                    ChatLimits(concurrency=64, timeout_s=3600.0, max_tokens=None),
+                    Judge(workers=flags.count_cores()),
+                    max_tokens=forced_max_tokens,
+                    say=bar.say,
+                )
+            )
         folder = rank_corpus(
             corpus,
             output,
             arms,
             tools,
             settings,
+            forcing=forcing,
             limit=limit,
             on_progress=lambda arm, n_done, n_all: bar.advance("rank", arm, n_done, n_all),
         )

@@ -21,7 +21,11 @@ from asap.rank import (
 )
 from asap.report import Cell, Column, Number, Table
 
-_SUPPORT = "answer_support"
+_OF_MODELS = {
+    "answer_support": "the answer's NLL per token after the whole thinking less that after what is "
+    "kept of it",
+    "forced_answer": "share of the answers that a model still reaches from the kept thinking",
+}
 _ORDER = "order"
 _INTERVALS = "intervals: 95 %, paired bootstrap over traces; not corrected for their number"
 _SAME = "as many tokens for every method, trace by trace; kept: the mean share that was reached"
@@ -83,7 +87,7 @@ def _pick_order(values: TraceValues) -> dict[str, AtTarget]:
 
 def _lay_out_metrics(results: Results) -> Iterator[Table]:
     """Means at each target, and differences under it; what the metrics mean is said once."""
-    names = [name for name in (*METRICS, _SUPPORT) if name in results.metrics]
+    names = [name for name in (*METRICS, *_OF_MODELS) if name in results.metrics]
     for n_table, target in enumerate(results.targets):
         arms = [arm for arm in results.arms if (target, arm) in results.matches]
         columns = [Column("method"), Column("kept %")]
@@ -123,20 +127,19 @@ def _lay_out_differences(
 
 
 def _lay_out_controls(folder: RankFolder, arms: Sequence[str]) -> Iterator[Table]:
-    """Drafts alone and everything but drafts: what conclusion kept and support reward."""
+    """What no method makes: all, nothing, drafts alone, everything but drafts."""
     there = [name for name in CONTROLS if name in folder.arm_names()]
     results = summarise_values(folder, there, arms[0])
+    names = [n for n in ("state_coverage", "conclusion_kept", *_OF_MODELS) if n in results.metrics]
     rows = []
     for name in there:
         target = own_target(name)
-        if (target, name) in results.matches:
-            ratio = Number(100 * results.matches[target, name].ratio, 1)
-            metrics = ("conclusion_kept", _SUPPORT)
-            rows.append((name, ratio, *(_mean(results, target, name, each) for each in metrics)))
-    if rows:
-        heads = ("control", "kept %", "conclusion kept", "answer support")
-        notes = ("drafts are masked in both measures, so drafts alone must be worth nothing",)
-        yield Table("Controls", tuple(map(Column, heads)), tuple(rows), notes)
+        ratio = Number(100 * results.matches[target, name].ratio, 1)
+        rows.append((name, ratio, *(_mean(results, target, name, each) for each in names)))
+    columns = (Column("control"), Column("kept %"), *map(_unmarked, names))
+    note = "drafts are masked where conclusion and support are measured: alone they are nothing"
+    if rows and names:
+        yield Table("Controls", columns, tuple(rows), (note,))
 
 
 def _lay_out_planted(results: Results) -> Iterator[Table]:
@@ -245,11 +248,7 @@ def _meanings(names: Sequence[str]) -> list[str]:
     known = [
         f"{name.replace('_', ' ')}: {METRICS[name].meaning}" for name in names if name in METRICS
     ]
-    if _SUPPORT in names:
-        known.append(
-            "answer support: the answer's NLL per token after the whole thinking less that after "
-            "the kept one"
-        )
+    known += [f"{n.replace('_', ' ')}: {each}" for n, each in _OF_MODELS.items() if n in names]
     return known
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from asap.bench import Engine, ServerDType, start_server
-from asap.chat import ChatLimits, OpenAICompletions
+from asap.bench import Engine, Generator, ModelTokenizer, Sampling, ServerDType, start_server
+from asap.chat import ChatLimits, OpenAICompletions, ReplyCache
 from asap.errors import InputError
+from asap.judge import Judge
+from asap.rank import AnswerChecker, ForcedAnswers, Forcing
+from asap.run import cache_folder
 from asap.surprisal import digest_weights, find_model_folder
 
 
@@ -55,6 +58,54 @@ def open_client(
         OpenAICompletions(server.model, base_url=server.url, limits=limits, is_own=True) as client,
     ):
         yield client
+
+
+@contextmanager
+def open_forcing(
+    model: str,
+    url: str | None,
+    engine: Engine | None,
+    tokenizer: str | None,
+    dtype: ServerDType,
+    output: Path,
+    limits: ChatLimits,
+    judge: Judge,
+    *,
+    max_tokens: int,
+    window: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Forcing]:
+    """A model that answers behind kept thinkings, its server started when it is first asked.
+
+    Raises:
+        InputError: two servers are named.
+        ModelError: the tokenizer cannot be loaded.
+    """
+    check_server(url, engine)
+    own = ModelTokenizer(tokenizer or model)
+    # A model that is served from here is known by its weights, wherever they lie.
+    name = f"{Path(model).name} {digest_model(model)}" if engine else f"{model} at {url}"
+
+    @contextmanager
+    def open_generator() -> Iterator[Generator]:
+        if engine:
+            say(f"starting the server; what it says goes to {output / 'server.log'}")
+        with open_client(model, url, engine, dtype, 0, output, limits) as client:
+            yield Generator(client, own, Sampling())
+
+    with (
+        ReplyCache(cache_folder() / "replies.sqlite") as cache,
+        ForcedAnswers(
+            name,
+            own,
+            open_generator,
+            cache,
+            max_tokens=max_tokens,
+            window=window or (find_window(model) if engine else None),
+        ) as forced,
+        AnswerChecker(judge) as checker,
+    ):
+        yield Forcing(forced, checker)
 
 
 def find_window(model: str) -> int | None:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from asap.bench import Generator, ModelTokenizer, Sampling
-from asap.chat import ChatLimits, ReplyCache
+from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import RunBar
-from asap.cli.server import check_server, digest_model, find_window, open_client
+from asap.cli.server import open_forcing
 from asap.cli.terminal import Terminal
 from asap.judge import Judge
-from asap.rank import AnswerChecker, ForcedAnswers, VerifyResult, verify_run
-from asap.run import Progress, cache_folder, read_report
+from asap.rank import VerifyResult, verify_run
+from asap.run import Progress, read_report
 
 
 def verify(
@@ -67,40 +64,31 @@ def verify(
 
       asap verify pruned -o verified -m DIR --engine vllm --require-passing
     """
-    check_server(url, engine)
     n_rows = int(read_report(run, kind="prune").get("counts", {}).get("rows_in", 0))
-    own = ModelTokenizer(tokenizer or model)
     limits = ChatLimits(concurrency=concurrency, timeout_s=timeout_s, max_tokens=None)
-    # A model that is served from here is known by its weights, wherever they lie.
-    name = f"{Path(model).name} {digest_model(model)}" if engine else f"{model} at {url}"
-
-    @contextmanager
-    def open_generator() -> Iterator[Generator]:
-        if engine:
-            bar.say(f"starting the server; what it says goes to {output / 'server.log'}")
-        with open_client(model, url, engine, dtype, 0, output, limits) as client:
-            yield Generator(client, own, Sampling())
-
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     judge = Judge(workers=workers or flags.count_cores(), unsafe=unsafe)
     with (
-        ReplyCache(cache_folder() / "replies.sqlite") as cache,
-        ForcedAnswers(
-            name,
-            own,
-            open_generator,
-            cache,
-            max_tokens=max_tokens,
-            window=window or (find_window(model) if engine else None),
-        ) as forced,
-        AnswerChecker(judge) as checker,
         RunBar(min(limit or n_rows, n_rows), is_quiet, "verifying") as bar,
+        open_forcing(
+            model,
+            url,
+            engine,
+            tokenizer,
+            dtype,
+            output,
+            limits,
+            judge,
+            max_tokens=max_tokens,
+            window=window,
+            say=bar.say,
+        ) as forcing,
     ):
         result = verify_run(
             run,
             output,
-            forced,
-            checker,
+            forcing.forced,
+            forcing.checker,
             require_passing=require_passing,
             limit=limit,
             on_open=lambda is_resumed: (

@@ -6,7 +6,15 @@ from asap.rank.conclusion import AnswerEvidence, conclusion_kept, find_answer_ev
 from asap.rank.coverage import split_question, state_coverage, trace_values
 from asap.rank.dangling import References, dangling_rate, find_references, list_dangling
 from asap.rank.drafts import keep_all_but_drafts, keep_drafts
-from asap.rank.forced import FORCED_VERSION, Begun, ForcedAnswer, ForcedAnswers, force_arms
+from asap.rank.forced import (
+    FORCED_VERSION,
+    Attempt,
+    Begun,
+    ForcedAnswer,
+    ForcedAnswers,
+    reach_answers,
+)
+from asap.rank.forced_reach import ForcedReach, Forcing
 from asap.rank.gardener import PlantKind
 from asap.rank.integrity import Integrity, Structure, check_integrity, find_structure
 from asap.rank.kept import KeptText
@@ -50,9 +58,12 @@ __all__ = [
     "AnswerEvidence",
     "Arm",
     "AtTarget",
+    "Attempt",
     "Begun",
     "ForcedAnswer",
     "ForcedAnswers",
+    "ForcedReach",
+    "Forcing",
     "Grouping",
     "Integrity",
     "KeptText",
@@ -87,7 +98,6 @@ __all__ = [
     "find_references",
     "find_structure",
     "find_unique_steps",
-    "force_arms",
     "keep_all_but_drafts",
     "keep_drafts",
     "keep_spans",
@@ -101,6 +111,7 @@ __all__ = [
     "prepare_trace",
     "rank_auc",
     "rank_corpus",
+    "reach_answers",
     "read_off",
     "read_reference",
     "read_support",

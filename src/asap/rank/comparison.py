@@ -20,6 +20,7 @@ from asap.prune import Tools
 from asap.rank.arm import Arm
 from asap.rank.coverage import split_question, trace_values
 from asap.rank.drafts import keep_all_but_drafts, keep_drafts
+from asap.rank.forced_reach import ForcedReach, Forcing
 from asap.rank.kept import KeptText
 from asap.rank.leave import Left, leave_at_targets, own_target
 from asap.rank.metrics import Prepared, measure_kept, prepare_trace
@@ -42,15 +43,16 @@ from asap.trace import Budget, Segmenter, Trace, count_tokens, segment_trace
 
 BATCH_TRACES = 8
 CONTROLS: Mapping[str, Callable[[Trace], KeptText]] = {
+    "whole": lambda trace: KeptText(trace.thinking, ((0, len(trace.thinking)),)),
+    "nothing": lambda trace: KeptText("", ()),
     "drafts-only": keep_drafts,
     "all-but-drafts": keep_all_but_drafts,
 }
-"""Kept texts that no method makes, to see what conclusion kept and answer support reward."""
+"""Kept texts that no method makes, to see what the measures of the answer reward."""
 
 GROUPINGS: tuple[Grouping, ...] = ("all", "kind", "opener", "distance")
 
 Measure = Callable[[KeptText], Mapping[str, float | None]]
-_SUPPORT = "answer_support"
 
 Advance = Callable[[str, int, int], None]
 """(arm, traces done, traces in all)"""
@@ -74,6 +76,7 @@ def rank_corpus(
     tools: Tools,
     settings: Settings = Settings(),
     *,
+    forcing: Forcing | None = None,
     limit: int | None = None,
     on_progress: Advance = lambda *_: None,
 ) -> RankFolder:
@@ -85,6 +88,7 @@ def rank_corpus(
         arms: what is compared.
         tools: the backends that the arms need.
         settings: what is measured.
+        forcing: has a model answer behind every kept thinking, where one is given.
         limit: only the first rows.
         on_progress: called after each batch.
 
@@ -96,7 +100,8 @@ def rank_corpus(
         RunFolderError: the folder holds another comparison.
     """
     started = time.perf_counter()
-    traces = [row.outcome for row in islice(corpus.rows(), limit) if isinstance(row.outcome, Trace)]
+    rows = [row for row in islice(corpus.rows(), limit) if isinstance(row.outcome, Trace)]
+    traces = [row.outcome for row in rows if isinstance(row.outcome, Trace)]
     if not traces:
         raise InputError("there is no usable trace in the input")
     folder = RankFolder(output)
@@ -107,11 +112,14 @@ def rank_corpus(
         "planted": settings.has_planted,
         "support": settings.has_support,
         "seed": settings.seed,
+        "forced answers": forcing.forced.name if forcing else None,
         "scorer weights": tools.scorer.name if tools.scorer else None,
         "tokenizer": tools.counter.name,
     }
     folder.open(identity)
     comparison = _Comparison(traces, tools, settings, folder, on_progress)
+    if forcing is not None:
+        comparison.force = ForcedReach(forcing, rows)
     # Arms without a budget come first: they set targets for the others.
     for arm in sorted(arms, key=lambda arm: arm.method.has_budget):
         comparison.run_arm(arm)
@@ -159,6 +167,7 @@ class _Comparison:
         self._settings = settings
         self._folder = folder
         self._on_progress = on_progress
+        self.force: ForcedReach | None = None
         self._subjects: dict[Segmenter, _Subjects] = {}
         self._free_targets: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
 
@@ -179,24 +188,31 @@ class _Comparison:
             self._take_target(arm.name)
 
     def run_controls(self) -> None:
-        """Measure what no method makes, where there are programs to draft."""
+        """Measure what no method makes."""
         for name, keep in CONTROLS.items():
             done = {values.row for values in self._folder.open_arm(name, {})}
-            for i, trace in enumerate(self._cut("block").plain):
-                prepared = self._prepared[i]
-                if trace.row not in done and prepared.evidence is not None:
-                    left = Left({own_target(name): (keep(trace),)})
-                    measure = partial(measure_kept, prepared)
-                    at = self._at_targets([trace], [left], [{}], [measure], with_support=True)
-                    values = TraceValues(trace.row, trace.id, None, at[0])
-                    self._folder.append(name, [values])
+            plain = self._cut("block").plain
+            todo = [i for i, trace in enumerate(plain) if trace.row not in done]
+            for start in range(0, len(todo), BATCH_TRACES):
+                batch = todo[start : start + BATCH_TRACES]
+                traces = [plain[i] for i in batch]
+                left = [Left({own_target(name): (keep(trace),)}) for trace in traces]
+                measures = [partial(measure_kept, self._prepared[i]) for i in batch]
+                found = self._at_targets(traces, left, [{}] * len(batch), measures, is_plain=True)
+                self._folder.append(
+                    name,
+                    [
+                        TraceValues(trace.row, trace.id, None, at)
+                        for trace, at in zip(traces, found, strict=True)
+                    ],
+                )
 
     def _measure(self, arm: Arm, subjects: _Subjects, batch: Sequence[int]) -> list[TraceValues]:
         plain = [subjects.plain[i] for i in batch]
         limits = [self._limits(trace, 0) for trace in plain]
         left = leave_at_targets(arm, plain, limits, self._tools)
         measures = [partial(measure_kept, self._prepared[i]) for i in batch]
-        at_targets = self._at_targets(plain, left, limits, measures, with_support=True)
+        at_targets = self._at_targets(plain, left, limits, measures, is_plain=True)
         values = [
             TraceValues(trace.row, trace.id, each.excluded, at)
             for trace, each, at in zip(plain, left, at_targets, strict=True)
@@ -239,28 +255,42 @@ class _Comparison:
         limits: Sequence[Mapping[str, int]],
         measures: Sequence[Measure],
         *,
-        with_support: bool = False,
+        is_plain: bool = False,
     ) -> list[dict[str, AtTarget]]:
         """Tokens and values of what is left, at every target."""
         states = [[s for at in each.by_target.values() for s in at] for each in left]
         counts = iter(self._tools.counter.count([s.text for group in states for s in group]))
-        supports: list[list[float | None]] | None = None
-        if with_support and self._settings.has_support and self._scorer is not None:
-            supports = answer_support(self._scorer, list(zip(traces, states, strict=True)))
+        more = self._ask_models(traces, states) if is_plain else [[{} for _ in g] for g in states]
         results = []
         for i, (trace, each) in enumerate(zip(traces, left, strict=True)):
             assert trace.tokens is not None
-            support = iter(supports[i]) if supports is not None else None
+            models = iter(more[i])
             at: dict[str, AtTarget] = {}
             for target, parts in each.by_target.items():
                 n_tokens = [next(counts) for _ in parts]
-                values = [measures[i](kept) for kept in parts]
-                if support is not None:
-                    values = [{**value, _SUPPORT: next(support)} for value in values]
+                values = [{**measures[i](kept), **next(models)} for kept in parts]
                 wanted = limits[i].get(target, n_tokens[0])
                 at[target] = blend(trace.tokens.total, wanted, n_tokens, values)
             results.append(at)
         return results
+
+    def _ask_models(
+        self, traces: Sequence[Trace], states: Sequence[Sequence[KeptText]]
+    ) -> list[list[dict[str, float | None]]]:
+        """What a scorer and a server say of each state of each trace."""
+        found: list[list[dict[str, float | None]]] = [[{} for _ in group] for group in states]
+        if self._settings.has_support and self._scorer is not None:
+            supports = answer_support(self._scorer, list(zip(traces, states, strict=True)))
+            for group, values in zip(found, supports, strict=True):
+                for each, value in zip(group, values, strict=True):
+                    each["answer_support"] = value
+        if self.force is not None:
+            items = [(t, s) for t, group in zip(traces, states, strict=True) for s in group]
+            reached = iter(self.force.reach(items))
+            for group in found:
+                for each in group:
+                    each["forced_answer"] = next(reached)
+        return found
 
     def _limits(self, trace: Trace, which: int) -> dict[str, int]:
         """Tokens by target; `which` is 1 for a planted trace."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,8 +17,8 @@ from typing import Self
 
 from asap.bench import Entry, Generator, ModelTokenizer, Wanted
 from asap.chat import Reply, ReplyCache
-from asap.rank.own_answer import AnswerChecker, Reference
-from asap.trace import CLOSING, Trace
+from asap.rank.own_answer import AnswerChecker, OwnResult, Reference
+from asap.trace import CLOSING
 
 FORCED_VERSION = "forced-1"
 """Stands in the cache key; to be raised with every change of what is asked."""
@@ -154,43 +154,39 @@ class ForcedAnswers:
         return hashlib.sha256(json.dumps(altering).encode("ascii")).hexdigest()
 
 
-def force_arms(
-    traces: Sequence[Trace],
-    kept: Mapping[str, Sequence[str]],
-    references: Sequence[Reference],
-    forced: ForcedAnswers,
-    checker: AnswerChecker,
-) -> dict[str, list[bool | None]]:
-    """Whether a model still comes to each trace's answer, by arm.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A thinking to answer behind, and what the answer is held against."""
+
+    begun: Begun
+    reference: Reference
+    own: OwnResult
+
+
+def reach_answers(
+    attempts: Sequence[Attempt], forced: ForcedAnswers, checker: AnswerChecker
+) -> list[bool | None]:
+    """Whether a model comes to the rows' own answers.
 
     Args:
-        traces: the originals.
-        kept: by arm, the kept thinking of each trace.
-        references: the traces' own answers.
+        attempts: thinkings, of any number of rows and methods.
         forced: the model.
         checker: compares.
 
     Returns:
-        By arm a value per trace, None where it cannot be said; besides the arms given there are the
-        controls `full` (the whole thinking) and `empty` (none).
+        One value per attempt; None where it cannot be said.
 
     Raises:
         RunStopped, ModelError, SandboxError: as `ForcedAnswers.answer` and `AnswerChecker` do.
     """
-    arms = {"full": [t.thinking for t in traces], "empty": [""] * len(traces), **kept}
-    owns = checker.judge_own(references)
-    usable = [i for i, own in enumerate(owns) if not own.fault]
-    reached: dict[str, list[bool | None]] = {}
-    for arm, thinkings in arms.items():
-        wanted = [Begun(f"{traces[i].id} {arm}", traces[i].question, thinkings[i]) for i in usable]
-        pairs = zip(usable, forced.answer(wanted), strict=True)
-        answered = {i: answer.text for i, answer in pairs if answer is not None}
-        found = checker.find_reached(
-            [(text, references[i], owns[i]) for i, text in answered.items()]
-        )
-        by_trace = dict(zip(answered, (is_reached for is_reached, _ in found), strict=True))
-        reached[arm] = [by_trace.get(i) for i in range(len(traces))]
-    return reached
+    usable = [i for i, attempt in enumerate(attempts) if not attempt.own.fault]
+    answers = forced.answer([attempts[i].begun for i in usable])
+    texts = {i: answer.text for i, answer in zip(usable, answers, strict=True) if answer}
+    found = checker.find_reached(
+        [(text, attempts[i].reference, attempts[i].own) for i, text in texts.items()]
+    )
+    reached = dict(zip(texts, (is_reached for is_reached, _ in found), strict=True))
+    return [reached.get(i) for i in range(len(attempts))]
 
 
 def _read(reply: Reply) -> ForcedAnswer:

@@ -126,7 +126,7 @@ def summarise_values(
 
 
 def _match(reached: Sequence[AtTarget]) -> Match:
-    misses = [abs(at.tokens - at.wanted) / at.wanted for at in reached]
+    misses = [abs(at.tokens - at.wanted) / max(1, at.wanted) for at in reached]
     ratios = [at.tokens / at.whole for at in reached]
     n = len(reached)
     return Match(n, math.fsum(misses) / n, max(misses), math.fsum(ratios) / n)
