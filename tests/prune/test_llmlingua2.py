@@ -66,6 +66,8 @@ def words_of(text: str, labels: TokenLabels, **options: Any) -> list[tuple[str, 
 
 def test_it_is_a_method_that_needs_a_classifier_alone() -> None:
     assert METHODS["llmlingua2"](Options()).needs == {"classifier"}
+    assert METHODS["llmlingua2"](Options()).has_budget
+    assert not METHODS["llmlingua2"](Options(cut="percentile")).has_budget
 
 
 # " resolve(n)": pieces "▁re" .2, "solve" .6, "(" .9, "n" .5, ")" .3.

@@ -69,6 +69,8 @@ def prune(thinking: str, ratio: float, surprise: dict[str, float], **options: ob
 
 def test_it_is_a_method_that_needs_a_scorer_alone() -> None:
     assert METHODS["selective-context"](Options()).needs == {"scorer"}
+    assert METHODS["selective-context"](Options()).has_budget
+    assert not METHODS["selective-context"](Options(cut="percentile")).has_budget
 
 
 # "n is 4. So what?" has 7 tokens: n is 4 . So what ?

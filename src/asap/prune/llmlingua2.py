@@ -47,6 +47,11 @@ class LLMLingua2:
         """A token classifier."""
         return frozenset({"classifier"})
 
+    @property
+    def has_budget(self) -> bool:
+        """A percentile only comes near one."""
+        return self.options.cut == "budget"
+
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Prune a batch of traces; see `Method.prune`."""
         return self.prune_each(batch, [budget] * len(batch), tools)

@@ -51,6 +51,11 @@ class SelectiveContext:
         """A scorer."""
         return frozenset({"scorer"})
 
+    @property
+    def has_budget(self) -> bool:
+        """A percentile only comes near one."""
+        return self.options.cut == "budget"
+
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Prune a batch of traces; see `Method.prune`."""
         options = self.options

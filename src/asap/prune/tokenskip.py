@@ -33,6 +33,11 @@ class TokenSkip:
         """A token classifier."""
         return self._compressor.needs
 
+    @property
+    def has_budget(self) -> bool:
+        """None: the ratio is drawn."""
+        return False
+
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Compress a batch of traces; the budget is not looked at. See `Method.prune`."""
         options = self.options
