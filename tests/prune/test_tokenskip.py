@@ -30,6 +30,7 @@ def variants(traces: list[Trace], options: Options, budget: Budget = HALF) -> li
 
 def test_it_is_a_method_that_needs_a_classifier_alone() -> None:
     assert METHODS["tokenskip"](Options()).needs == {"classifier"}
+    assert not METHODS["tokenskip"](Options()).has_budget
 
 
 @pytest.mark.parametrize(

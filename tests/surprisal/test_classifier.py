@@ -134,6 +134,8 @@ def test_chunks(pieces: str, expected: list[tuple[int, int]]) -> None:
 def test_a_line_break_ends_a_chunk_and_so_does_a_full_stop_behind_a_blank() -> None:
     assert cut_chunks(["a", ":\n\n", "c", "d", "e"], 4) == [(0, 2), (2, 5)]
     assert cut_chunks(["a", " .", "c", "d", "e"], 4) == [(0, 2), (2, 5)]
+    # A line break before a word ends nothing: the chunk is full.
+    assert cut_chunks(["a", "\nb", "c", "d", "e"], 4) == [(0, 4), (4, 5)]
 
 
 def test_the_name_ends_in_a_digest_of_the_weights(

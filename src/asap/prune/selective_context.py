@@ -53,8 +53,8 @@ class SelectiveContext:
 
     @property
     def has_budget(self) -> bool:
-        """With `cut = percentile` it aims at a ratio, as published, and may miss it."""
-        return True
+        """A percentile only comes near one."""
+        return self.options.cut == "budget"
 
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:
         """Prune a batch of traces; see `Method.prune`."""

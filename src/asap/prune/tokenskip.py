@@ -35,7 +35,7 @@ class TokenSkip:
 
     @property
     def has_budget(self) -> bool:
-        """The ratio is drawn, whatever the budget."""
+        """None: the ratio is drawn."""
         return False
 
     def prune(self, batch: Sequence[Trace], budget: Budget, tools: Tools) -> list[Outcome]:

@@ -51,7 +51,11 @@ def leave_at_targets(
         One result per trace.
     """
     method = arm.method
-    first = method.prune(traces, Budget(ratio=_lowest_ratio(limits, traces)), tools)
+    if method.has_budget:
+        budget = Budget(ratio=_lowest_ratio(limits, traces))
+    else:
+        budget = arm.recipe.budget
+    first = method.prune(traces, budget, tools)
     if not method.has_budget:
         return [
             _leave_once(own_target(arm.name), trace, outcome)

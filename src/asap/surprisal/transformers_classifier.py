@@ -132,7 +132,8 @@ def cut_chunks(pieces: Sequence[str], max_pieces: int) -> list[tuple[int, int]]:
 
 
 def _ends_chunk(piece: str) -> bool:
-    return piece.strip() == "." or "\n" in piece
+    # A word's piece may begin with the line break before it, where the tokenizer makes it a blank.
+    return piece.strip() == "." or piece.endswith("\n")
 
 
 def _find_special(tokenizer: Any) -> tuple[list[int], list[int]]:
