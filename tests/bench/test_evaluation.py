@@ -19,6 +19,7 @@ from asap.bench import (
 from asap.chat import ChatLimits, OpenAICompletions, Waiting
 from asap.errors import ModelError, NoReply, RunFolderError, RunStopped
 from asap.judge import Judge
+from asap.prune import ratio_suffix
 
 N = 4
 THOUGHT = "value first value next\n</think>\n"
@@ -89,6 +90,7 @@ def run(fault_server, dataset, tiny_model, tmp_path):
         is_closed=False,
         tokenizer=None,
         data=dataset,
+        suffix="",
     ):
         own = ModelTokenizer(str(tokenizer or tiny_model)) if api == "completions" else None
         settings = EvalSettings(
@@ -101,6 +103,7 @@ def run(fault_server, dataset, tiny_model, tmp_path):
             has_reruns=rerun,
             extract=extract,
             limit=limit,
+            prompt_suffix=suffix,
         )
 
         @contextmanager
@@ -168,6 +171,18 @@ class TestEvaluate:
             assert text.startswith("User: ")
             assert text.endswith("\nAssistant: <think>\n")
             assert text.count("<think>") == 1
+
+    def test_a_method_s_suffix_stands_behind_every_question(
+        self, run, scripted_model, opened_tokenizer
+    ):
+        model = scripted_model(opened_tokenizer, solve)
+        run(tokenizer=opened_tokenizer, suffix=ratio_suffix(0.5, "<|cut|>"))
+        assert len(model.asked) == N
+        for body in model.asked:
+            text = model.tokenizer.decode(body["prompt"], skip_special_tokens=True)
+            assert text.endswith("<|cut|>0.5<|cut|>\nAssistant: <think>\n")
+        with pytest.raises(RunFolderError, match="prompt_suffix"):
+            run(tokenizer=opened_tokenizer)
 
     def test_what_was_cut_stands_in_the_folder_as_the_model_began_it(
         self, run, scripted_model, tiny_model, tmp_path

@@ -46,6 +46,8 @@ class EvalSettings:
     extract: Extract
     limit: int | None
     """Only the first problems of each benchmark."""
+    prompt_suffix: str = ""
+    """Behind every question: what the method that made the training data put there."""
 
     def identity(self) -> dict[str, Any]:
         """What completions depend on: equal in every command that goes on with a folder."""
@@ -58,6 +60,7 @@ class EvalSettings:
             "seed": self.sampling.seed if self.sampling.temperature else None,
             "reruns": self.has_reruns,
             "prompts_version": PROMPTS_VERSION,
+            "prompt_suffix": self.prompt_suffix or None,
         }
 
 
@@ -97,7 +100,7 @@ class BenchmarkRun:
         """
         self._gather()
         missing = [
-            Wanted(key, question.prompt)
+            Wanted(key, question.prompt + self._settings.prompt_suffix)
             for key, question in self._keys()
             if key not in self._completions
         ]

@@ -68,6 +68,13 @@ def eval(
     label: Annotated[
         str | None, typer.Option(help="The arm's name in tables; seeds of one arm share it.")
     ] = None,
+    prompt_suffix: Annotated[
+        str,
+        typer.Option(
+            help="Put behind every question: what a model trained on tokenskip's or c3ot's rows "
+            "was shown, as '<|eot_id|>0.5<|eot_id|>'."
+        ),
+    ] = "",
     rerun: Annotated[
         bool,
         typer.Option(help="Generate under every budget; else the largest is cut to the smaller."),
@@ -127,6 +134,7 @@ def eval(
         has_reruns=rerun,
         extract=extract,
         limit=limit,
+        prompt_suffix=prompt_suffix,
     )
     paths = flags.parse_data(data)
     datasets = [

@@ -22,7 +22,7 @@ from asap.errors import InputError
 from asap.judge import Judge
 from asap.rank import RankFolder, Settings, build_arms, list_free_methods, rank_corpus
 from asap.report import Table, render_csv, render_markdown, render_terminal
-from asap.run import open_tools
+from asap.run import load_recipe, open_tools
 
 _PANEL = "Forced answers"
 _FIELDS = (
@@ -131,11 +131,11 @@ def rank(
     corpus = open_corpus(inputs, columns, arms[0].recipe.require)
     needs = frozenset(need for arm in arms for need in arm.recipe.needs)
     needs |= {"scorer"} if support else set()
-    asker = next((arm.recipe for arm in arms if "chat" in arm.recipe.needs), arms[0].recipe)
+    opened = load_recipe(recipe, fields)
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     with ExitStack() as stack:
         bar = stack.enter_context(EvalBar(is_quiet))
-        tools = stack.enter_context(open_tools(asker, needs=needs, device=device))
+        tools = stack.enter_context(open_tools(opened, needs=needs, device=device))
         bar.say(f"input: {corpus.layout.describe()}")
         forcing = None
         if forced_model is not None:

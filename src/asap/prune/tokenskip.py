@@ -2,8 +2,9 @@
 
 The ratio is drawn uniformly from `drawn_ratios`, by row and seed alone; LLMLingua-2 compresses the
 thinking to it; the prompt gets delimiter, ratio, delimiter behind the question, and at inference
-the same suffix asks for a ratio (`ratio_suffix`). At 1.0 trace and prompt stay as they are. There
-is no budget. Ours: the delimiter may be any, as Llama's `<|eot_id|>` is plain text to others.
+the same suffix asks for a ratio (`ratio_suffix`, `asap eval --prompt-suffix`). At 1.0 trace and
+prompt stay as they are. There is no budget. Ours: the delimiter may be any, as Llama's `<|eot_id|>`
+is plain text to others.
 """
 
 from __future__ import annotations

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from asap.errors import RecipeError
-from asap.prune import METHODS, Method
+from asap.prune import METHODS, Method, Need
 from asap.run import Recipe, load_recipe
 
-_SHARED = ("scorer", "dtype", "context", "tokenizer", "classifier")
+_SHARED = ("scorer", "dtype", "context", "tokenizer")
+_BACKENDS: Mapping[Need, tuple[str, ...]] = {
+    "classifier": ("classifier",),
+    "chat": ("llm", "llm_url", "llm_max_tokens"),
+}
+"""Fields of backends that only some methods need: no part of what the others ran under."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,9 @@ def build_arms(
     # A row whose last step is over the budget stays, so that every arm has a value for every trace.
     fields["on_step_over_budget"] = "keep"
     arms = [
-        Arm(name, load_recipe(recipe, {**fields, "method": name}))
+        Arm(name, _load(recipe, {**fields, "method": name}))
         if name in METHODS
-        else Arm(name.removesuffix(".yaml").rpartition("/")[2], load_recipe(name, fields))
+        else Arm(name.removesuffix(".yaml").rpartition("/")[2], _load(name, fields))
         for name in names
     ]
     seen: set[str] = set()
@@ -77,3 +82,14 @@ def build_arms(
                     f"for all, --{field} {first}"
                 )
     return arms
+
+
+def _load(name: str, fields: Mapping[str, Any]) -> Recipe:
+    recipe = load_recipe(name, fields)
+    unused = [
+        field
+        for need, backend in _BACKENDS.items()
+        if need not in recipe.needs
+        for field in backend
+    ]
+    return recipe.model_copy(update=dict.fromkeys(unused))

@@ -51,16 +51,13 @@ def leave_at_targets(
         One result per trace.
     """
     method = arm.method
-    if method.has_budget:
-        budget = Budget(ratio=_lowest_ratio(limits, traces))
-    else:
-        budget = arm.recipe.budget
-    first = method.prune(traces, budget, tools)
     if not method.has_budget:
+        outcomes = method.prune(traces, arm.recipe.budget, tools)
         return [
             _leave_once(own_target(arm.name), trace, outcome)
-            for trace, outcome in zip(traces, first, strict=True)
+            for trace, outcome in zip(traces, outcomes, strict=True)
         ]
+    first = method.prune(traces, Budget(ratio=_lowest_ratio(limits, traces)), tools)
     return [
         _leave_at(arm, trace, outcome, by_target, tools)
         for trace, outcome, by_target in zip(traces, first, limits, strict=True)
