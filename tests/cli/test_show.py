@@ -155,3 +155,17 @@ def test_new_text_of_an_llm_is_shown_with_its_tokens(
     assert f"new text, tokens {before[0]} → {after[0]}; stage 1: c3ot, attempt 1" in shown
     assert "Three." in shown
     assert "One, two, three." not in shown
+
+
+def test_a_method_s_own_score_is_shown_by_its_name(
+    asap: Asap, source: Path, tmp_path: Path
+) -> None:
+    flags = ["--method", "tail", "--max-excluded", "0.5"]
+    done = asap("prune", source, "-o", "tail", *flags)
+    assert done.returncode == 0, done.stderr
+    shown = asap("show", "tail", "--row", "0")
+    words = " ".join(shown.stdout.split())
+    assert "score: steps from the beginning, the lowest went first" in words
+    scores = re.findall(r"^ [ ~] +\d+ +(\d+\.\d\d)", shown.stdout, re.MULTILINE)
+    assert [float(score) for score in scores] == [float(n) for n in range(len(scores))]
+    assert "stage 1: none" not in shown.stdout

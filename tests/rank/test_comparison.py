@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,13 @@ import pytest
 
 from asap.corpus import Corpus, Row, open_corpus
 from asap.errors import InputError, RecipeError, RunFolderError
+from asap.judge import Judge
 from asap.prune import Tools
 from asap.rank import (
+    AnswerChecker,
+    Begun,
+    ForcedAnswer,
+    Forcing,
     RankFolder,
     Settings,
     build_arms,
@@ -227,6 +232,66 @@ def test_a_row_that_one_arm_lacks_is_no_pair(tmp_path: Path) -> None:
     assert measured.difference is not None
     assert measured.difference.estimate == pytest.approx(-0.1)
     assert (measured.n, measured.n_both) == (2, 2)
+
+
+class Reader:
+    """Answers what the last number word of a thinking says: a model behind a server, in short."""
+
+    name = "reader"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def answer(self, wanted: Sequence[Begun], _: Any = None) -> list[ForcedAnswer | None]:
+        self.asked += [begun.thinking for begun in wanted]
+        return [ForcedAnswer("5" if "five" in each.thinking else "0", False) for each in wanted]
+
+
+def test_forced_answers_are_held_against_the_rows_own(tmp_path: Path) -> None:
+    filler = "\n\n".join(f"Something else is said here, number {n}." for n in range(6))
+    rows = [
+        {"id": "a", "prompt": "Which?", "reasoning": f"It is five.\n\n{filler}", "answer": "5"},
+        {"id": "b", "prompt": "Which?", "reasoning": f"{filler}\n\nIt is five.", "answer": "5"},
+        {"id": "c", "prompt": "Which?", "reasoning": filler, "answer": "Prose that is no value."},
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    reader: Any = Reader()
+    settings = Settings(ratios=(0.5,), has_planted=False, has_support=False)
+    with AnswerChecker(Judge()) as checker:
+        folder = rank_corpus(
+            open_corpus([str(path)]),
+            tmp_path / "out",
+            build_arms(["head", "tail"]),
+            tools(),
+            settings,
+            forcing=Forcing(reader, checker),
+        )
+    reached = {
+        name: [v.targets[target].values["forced_answer"] for v in folder.values(name)]
+        for name, target in [
+            ("head", "0.5"),
+            ("tail", "0.5"),
+            ("whole", "as whole"),
+            ("nothing", "as nothing"),
+        ]
+    }
+    assert reached == {
+        "head": [1.0, 0.0, None],
+        "tail": [0.0, 1.0, None],
+        "whole": [1.0, 1.0, None],
+        "nothing": [0.0, 0.0, None],
+    }
+    # The row whose answer is no value and no program was never asked about.
+    assert filler not in reader.asked
+
+
+def test_backends_that_a_method_does_not_use_are_no_part_of_its_arm() -> None:
+    changes = {"classifier": "folder", "llm": "name"}
+    by_name = {arm.name: arm.recipe for arm in build_arms(["asap", "llmlingua2"], changes=changes)}
+    assert by_name["asap"].classifier is None
+    assert by_name["llmlingua2"].classifier == "folder"
+    assert by_name["llmlingua2"].llm is None
 
 
 @pytest.mark.real
