@@ -118,7 +118,7 @@ def pruned(
     """A run of the whole road with a real scorer, and what the command said."""
     run = tmp_path_factory.mktemp("pruned") / "run"
     command = [sys.executable, "-m", "asap.cli.main", "prune", source, "-o", run]
-    more = ["--scorer", tiny_model, "--max-excluded", "0.5"]
+    more = ["--scorer", tiny_model, "--max-excluded", "0.5", "--stage1-ratio", "0.7"]
     done = subprocess.run(
         [str(word) for word in command + more],
         capture_output=True,

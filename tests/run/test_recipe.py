@@ -68,7 +68,7 @@ def test_the_defaults() -> None:
     default = asap.load_recipe()
     assert default == Recipe()
     assert (default.segment, default.stage1, default.stage2) == ("block", "extract", "first-token")
-    assert (default.ratio, default.budget_tokens, default.stage1_ratio) == (0.5, None, 0.6)
+    assert (default.ratio, default.budget_tokens, default.stage1_ratio) == (0.5, None, 0.5)
 
 
 @given(

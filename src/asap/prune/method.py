@@ -39,7 +39,7 @@ class Options:
     stage1: Stage1Mode = "extract"
     stage2: Stage2Mode = "first-token"
     wording: Wording = "original"
-    stage1_ratio: float = 0.6
+    stage1_ratio: float = 0.5
     stage1_attempts: int = 8
     similarity: float = 0.6
     rounds: int = 1

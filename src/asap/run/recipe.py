@@ -56,7 +56,7 @@ class Recipe(BaseModel):
     """Tokens that a pruned thinking may have."""
     ratio: float | None = Field(default=None, gt=0.0, le=1.0)
     """Share of its own tokens that a pruned thinking may have, in (0, 1]."""
-    stage1_ratio: float = Field(default=0.6, gt=0.0, le=1.0)
+    stage1_ratio: float = Field(default=0.5, gt=0.0, le=1.0)
     """Share of the tokens down to which `extract` drops."""
     stage1_attempts: int = Field(default=8, ge=1, le=64)
     """How often an LLM is asked again after a reply that cannot be used."""
