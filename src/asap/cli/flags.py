@@ -159,7 +159,11 @@ def with_recipe_flags(
         parameters = [p for p in signature.parameters.values() if p.name != "fields"]
         for name, field in fields.items():
             annotation: Any = field.annotation
-            option = typer.Option(help=_describe(field), rich_help_panel="Recipe fields")
+            extra = field.json_schema_extra
+            panel = extra.get("panel") if isinstance(extra, dict) else None
+            option = typer.Option(
+                help=_describe(field), rich_help_panel=str(panel or "Recipe fields")
+            )
             parameters.append(
                 inspect.Parameter(
                     name,

@@ -18,6 +18,9 @@ from asap.errors import RecipeError
 from asap.prune import METHODS, Need, Options
 from asap.trace import Budget
 
+_ONE_METHOD: dict[str, Any] = {"panel": "Recipe fields of single methods"}
+"""Marks fields that only the methods named in their description look at."""
+
 
 class Recipe(BaseModel):
     """The fields of a prune recipe."""
@@ -26,8 +29,7 @@ class Recipe(BaseModel):
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
     )
 
-    method: str = "asap"
-    """The pruning method, a name of the method table."""
+    method: str = Field(default="asap", description=f"The pruning method: {', '.join(METHODS)}.")
     segment: Literal["block", "paragraph"] = "block"
     """How the thinking is cut into steps: `block` keeps code whole, `paragraph` is the paper's."""
     stage1: Literal["extract", "select", "rewrite", "none"] = "extract"
@@ -80,33 +82,33 @@ class Recipe(BaseModel):
     """What happens to a row whose last step alone is over the budget."""
     seed: int = 0
     """What everything drawn at random hangs on, with the row: `random`, `tokenskip`."""
-    suffix_tokens: int = Field(default=512, ge=0)
+    suffix_tokens: int = Field(default=512, ge=0, json_schema_extra=_ONE_METHOD)
     """`spirit`: tokens after a step over which the rise in perplexity is measured; 0: all."""
-    unit: Literal["token", "phrase", "sentence"] = "phrase"
+    unit: Literal["token", "phrase", "sentence"] = Field("phrase", json_schema_extra=_ONE_METHOD)
     """`selective-context`: what goes or stays as a whole."""
-    cut: Literal["budget", "percentile"] = "budget"
+    cut: Literal["budget", "percentile"] = Field("budget", json_schema_extra=_ONE_METHOD)
     """Token-level methods: drop until the budget holds, or, as published, whatever is below the
     percentile of the ratio.
     """
-    preserve_whitespace: bool = True
+    preserve_whitespace: bool = Field(True, json_schema_extra=_ONE_METHOD)
     """Token-level methods: keep line breaks and indentation of what stays; off, all white space
     becomes single blanks, as published.
     """
-    classifier: str | None = None
+    classifier: str | None = Field(None, json_schema_extra=_ONE_METHOD)
     """The token classifier of `llmlingua2` and `tokenskip`: a folder or a Hub id."""
-    force_tokens: list[str] = []
+    force_tokens: list[str] = Field([], json_schema_extra=_ONE_METHOD)
     """`llmlingua2`, `tokenskip`: words that always stay."""
-    force_digits: bool = False
+    force_digits: bool = Field(False, json_schema_extra=_ONE_METHOD)
     """`llmlingua2`, `tokenskip`: whether words with a digit always stay."""
-    drop_consecutive: bool = False
+    drop_consecutive: bool = Field(False, json_schema_extra=_ONE_METHOD)
     """`llmlingua2`, `tokenskip`: whether a forced word goes that follows its like."""
-    word_probability: Literal["mean", "first"] = "mean"
+    word_probability: Literal["mean", "first"] = Field("mean", json_schema_extra=_ONE_METHOD)
     """`llmlingua2`, `tokenskip`: a word's probability from those of its tokens."""
-    drawn_ratios: list[float] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
+    drawn_ratios: list[float] = Field([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], json_schema_extra=_ONE_METHOD)
     """`tokenskip`: the ratios of which each row draws one."""
-    delimiter: str = "<|eot_id|>"
+    delimiter: str = Field("<|eot_id|>", json_schema_extra=_ONE_METHOD)
     """`tokenskip`: what stands on both sides of the ratio in the prompt."""
-    level_tokens: list[int] = [512, 2048, 8192]
+    level_tokens: list[int] = Field([512, 2048, 8192], json_schema_extra=_ONE_METHOD)
     """`dap`: most tokens of a rewritten thinking for an easy, a medium and a hard question."""
     llm: str | None = None
     """The LLM of stage 1, as its server names it."""
