@@ -152,6 +152,24 @@ def test_values_stand_and_arms_are_added(corpus: Corpus, tmp_path: Path) -> None
     assert ("tail", 5, 5) in seen
 
 
+def test_an_arm_that_sets_a_target_later_has_the_others_measured_there_too(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    rank_corpus(corpus, output, build_arms(["random"]), tools(), Settings((0.5,)))
+    folder = rank_corpus(
+        corpus, output, build_arms(["random", "asap-no-stage2"]), tools(), Settings((0.5,))
+    )
+    values = list(folder.values("random"))
+    assert [each.row for each in values] == list(range(5))
+    for each in values:
+        assert list(each.targets) == ["0.5", "as asap-no-stage2"]
+    n_lines = len((output / "values" / "random.jsonl").read_text("utf-8").splitlines())
+    rank_corpus(corpus, output, build_arms(["random", "asap-no-stage2"]), tools(), Settings((0.5,)))
+    again = (output / "values" / "random.jsonl").read_text("utf-8").splitlines()
+    assert len(again) == n_lines
+
+
 def test_another_comparison_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     output = tmp_path / "out"
     rank_corpus(corpus, output, build_arms(["random"]), tools(), Settings((0.5,)))

@@ -172,12 +172,23 @@ class _Comparison:
         self._free_targets: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
 
     def run_arm(self, arm: Arm) -> None:
-        """Measure an arm on every trace that it has no values for yet."""
+        """Measure an arm on every trace that it has no values for yet, or not at every target: an
+        arm without a budget may have come to the folder since.
+        """
         fields = arm.recipe.model_dump(exclude_none=True)
-        done = {values.row for values in self._folder.open_arm(arm.name, fields)}
+        known = {values.row: values for values in self._folder.open_arm(arm.name, fields)}
         subjects = self._cut(arm.recipe.segment)
-        todo = [i for i, trace in enumerate(self._traces) if trace.row not in done]
-        n_done = len(done)
+        todo = [
+            i
+            for i, trace in enumerate(subjects.plain)
+            if (values := known.get(trace.row)) is None
+            or (
+                arm.method.has_budget
+                and values.excluded is None
+                and not values.targets.keys() >= self._limits(trace, 0).keys()
+            )
+        ]
+        n_done = len(self._traces) - len(todo)
         self._on_progress(arm.name, n_done, len(self._traces))
         for start in range(0, len(todo), BATCH_TRACES):
             batch = todo[start : start + BATCH_TRACES]

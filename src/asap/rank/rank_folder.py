@@ -130,12 +130,11 @@ class RankFolder:
         return sorted(path.stem for path in (self.folder / "values").glob("*.jsonl"))
 
     def values(self, name: str) -> Iterator[TraceValues]:
-        """An arm's values, in the order in which they were taken."""
+        """An arm's values, one for each trace: what was measured again counts as it was last."""
         with self._path(name).open(encoding="utf-8") as lines:
             next(lines)
-            for line in lines:
-                if line.endswith("\n"):
-                    yield _read_line(line)
+            read = [_read_line(line) for line in lines if line.endswith("\n")]
+        yield from {values.row: values for values in read}.values()
 
     def _path(self, name: str) -> Path:
         return self.folder / "values" / f"{name}.jsonl"
