@@ -40,6 +40,14 @@ def test_tables_are_printed_and_written(ranked: Callable[..., Any], tmp_path: Pa
     assert report["kind"] == "rank"
     assert report["status"] == "finished"
     assert report["identity"]["ratios"] == [0.5]
+    # Two of twelve rows are unusable, and that is said.
+    assert report["counts"] == {
+        "rows_in": 12,
+        "traces": 10,
+        "excluded": {"malformed_json": 1, "no_closing_tag": 1},
+    }
+    assert "excluded: 1 × no_closing_tag" in done.stderr
+    assert numbers["reference"] == "asap"
     kept = {
         (record["arm"], record["metric"]): record
         for record in numbers["kept"]
@@ -53,18 +61,36 @@ def test_tables_are_printed_and_written(ranked: Callable[..., Any], tmp_path: Pa
 def test_more_methods_are_added_to_a_folder(ranked: Callable[..., Any], tmp_path: Path) -> None:
     assert ranked("--methods", "random", "--no-support").returncode == 0
     before = (tmp_path / "out" / "values" / "random.jsonl").read_bytes()
-    done = ranked("--methods", "random,tail", "--no-support", "--json")
+    done = ranked("--methods", "tail", "--no-support", "--json")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "values" / "random.jsonl").read_bytes() == before
     numbers = json.loads(done.stdout)
     assert numbers["reference"] == "random"
     assert {record["arm"] for record in numbers["kept"]} == {"random", "tail"}
+    markdown = (tmp_path / "out" / "tables.md").read_text("utf-8")
+    assert "differences to random" in markdown
+    done = ranked("--methods", "tail", "--no-support", "--baseline", "tail", "--json")
+    assert json.loads(done.stdout)["reference"] == "tail"
+
+
+def test_an_arm_that_is_not_finished_stands_in_no_table(
+    ranked: Callable[..., Any], tmp_path: Path
+) -> None:
+    assert ranked("--methods", "random,tail", "--no-support").returncode == 0
+    path = tmp_path / "out" / "values" / "tail.jsonl"
+    path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:5]), "utf-8")
+    done = ranked("--methods", "random", "--no-support", "--json")
+    assert "not finished, so in no table: tail" in done.stderr
+    assert {record["arm"] for record in json.loads(done.stdout)["kept"]} == {"random"}
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--methods", "asap,nonsense"), "there is no recipe 'nonsense'"),
+        (("--methods", "asap,spirit_fast"), "did you mean spirit-fast?"),
+        (("--methods", ","), "--methods names none"),
+        (("--methods", "head,llmlingua2"), "method 'llmlingua2' asks a token classifier"),
+        (("--methods", "head,c3ot"), "method 'c3ot' asks an LLM"),
         (("--methods", "tail,tail"), "the arm tail comes twice"),
         (("--methods", "random", "--ratios", "half"), "--ratios half: write numbers"),
         (("--methods", "random", "--ratios", "0.5,2"), "each must be above 0 and at most 1"),

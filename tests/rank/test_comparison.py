@@ -72,7 +72,7 @@ def test_every_arm_has_values_for_every_trace_at_the_same_tokens(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     folder = rank_corpus(corpus, tmp_path / "out", build_arms(METHODS), tools())
-    assert set(METHODS) <= set(folder.arm_names())
+    assert folder.arm_names() == METHODS
     for name in METHODS[:3]:
         for values in folder.values(name):
             assert list(values.targets) == ["0.75", "0.5", "0.25", "as asap-no-stage2"]
@@ -170,6 +170,21 @@ def test_an_arm_that_sets_a_target_later_has_the_others_measured_there_too(
     assert len(again) == n_lines
 
 
+def test_a_folder_begun_without_a_model_takes_arms_that_need_one(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    settings = Settings((0.5,), has_support=False)
+    rank_corpus(corpus, output, build_arms(["random"]), Tools(FakeCounter()), settings)
+    folder = rank_corpus(corpus, output, build_arms(["asap"]), tools(), settings)
+    rank_corpus(corpus, output, build_arms(["tail"]), Tools(FakeCounter()), settings)
+    assert folder.arm_names() == ["random", "asap", "tail"]
+    assert folder.report()["identity"]["scorer weights"] == "fake-scorer"
+    other = Tools(FakeCounter(), FakeScorer(name="another"))
+    with pytest.raises(RunFolderError, match="scorer weights is fake-scorer there"):
+        rank_corpus(corpus, output, build_arms(["asap"]), other, settings)
+
+
 def test_another_comparison_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     output = tmp_path / "out"
     rank_corpus(corpus, output, build_arms(["random"]), tools(), Settings((0.5,)))
@@ -194,8 +209,8 @@ def test_arms_must_share_their_model() -> None:
         build_arms(["asap", "paper-original"])
     with pytest.raises(RecipeError, match="twice"):
         build_arms(["asap", "asap"])
-    with pytest.raises(RecipeError, match="no recipe 'nonsense'"):
-        build_arms(["nonsense"])
+    with pytest.raises(RecipeError, match=r"'rnadom' is no method.* did you mean random\?"):
+        build_arms(["rnadom"])
     names = [arm.name for arm in build_arms(["asap", "paper-original"], changes={"tokenizer": "x"})]
     assert names == ["asap", "paper-original"]
 
@@ -210,46 +225,55 @@ def test_free_methods_need_no_llm_and_no_classifier() -> None:
 def test_an_input_without_a_usable_trace_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text('{"prompt": "Q", "generation": "<think>never closed"}\n')
-    with pytest.raises(InputError, match="no usable trace"):
+    with pytest.raises(InputError, match=r"no usable trace in the input \(no_closing_tag 1\)"):
         rank_corpus(open_corpus([str(path)]), tmp_path / "out", build_arms(["random"]), tools())
 
 
-def write_values(folder: Path, arm: str, rows: list[tuple[float, float]]) -> None:
+def write_values(folder: Path, arm: str, rows: list[tuple[float, float | None]]) -> None:
     """Tokens (of 10 asked for) and the metric's value, per row."""
     lines = [json.dumps({"arm": arm, "recipe": {}})]
     for row, (tokens, value) in enumerate(rows):
         at = {"whole": 20, "wanted": 10, "tokens": tokens, "values": {"m": value, "n": None}}
-        record = {"row": row, "id": "", "targets": {"0.5": at}, "planted": {}}
-        lines.append(json.dumps(record))
+        lines.append(json.dumps({"row": row, "id": "", "targets": {"0.5": at}, "planted": {}}))
     (folder / "values").mkdir(parents=True, exist_ok=True)
     (folder / "values" / f"{arm}.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def test_differences_are_paired_and_only_given_at_equal_tokens(tmp_path: Path) -> None:
-    write_values(tmp_path, "a", [(10, 0.5), (10, 0.7), (10, 0.9)])
-    write_values(tmp_path, "b", [(10, 0.4), (10, 0.6), (10, 0.8)])
-    # 9 of 10 tokens, in one row of three: 3.3 % in the mean.
-    write_values(tmp_path, "c", [(10, 0.4), (9, 0.6), (10, 0.8)])
+    values = [n / 10 for n in range(10)]
+    write_values(tmp_path, "a", [(10, value + 0.1) for value in values])
+    write_values(tmp_path, "b", [(10, value) for value in values])
+    # 7 of 10 tokens in one row of ten: 3 % in the mean.
+    write_values(tmp_path, "c", [(7 if n == 0 else 10, value) for n, value in enumerate(values)])
     results = summarise_values(RankFolder(tmp_path), ["a", "b", "c"], "a")
     b, c = results.measured["0.5", "b", "m"], results.measured["0.5", "c", "m"]
-    assert b.mean == pytest.approx(0.6)
+    assert b.mean == pytest.approx(0.45)
     assert b.difference is not None
     # Every pair differs by 0.1, so every resample does.
     assert b.difference.estimate == pytest.approx(-0.1)
     assert (b.difference.low, b.difference.high) == pytest.approx((-0.1, -0.1))
     assert c.difference is None
-    assert results.matches["0.5", "c"].mean == pytest.approx(1 / 30)
-    assert results.matches["0.5", "c"].largest == pytest.approx(0.1)
+    assert results.matches["0.5", "c"].mean == pytest.approx(0.03)
+    assert results.matches["0.5", "c"].largest == pytest.approx(0.3)
     assert results.metrics == ("m",)
 
 
-def test_a_row_that_one_arm_lacks_is_no_pair(tmp_path: Path) -> None:
-    write_values(tmp_path, "a", [(10, 0.5), (10, 0.5), (10, 5.0)])
-    write_values(tmp_path, "b", [(10, 0.4), (10, 0.4)])
+def test_means_are_over_the_traces_that_every_arm_has(tmp_path: Path) -> None:
+    write_values(tmp_path, "a", [(10, 0.5)] * 10 + [(10, 5.0), (10, None)])
+    write_values(tmp_path, "b", [(10, 0.4)] * 10 + [(10, None), (10, 9.0)])
+    write_values(tmp_path, "silent", [(10, None)] * 12)
+    results = summarise_values(RankFolder(tmp_path), ["a", "b", "silent"], "a")
+    a, b = results.measured["0.5", "a", "m"], results.measured["0.5", "b", "m"]
+    assert (a.mean, a.n) == (pytest.approx(0.5), 10)
+    assert (b.mean, b.n, b.n_both) == (pytest.approx(0.4), 10, 10)
+    assert ("0.5", "silent", "m") not in results.measured
+
+
+def test_nine_pairs_are_too_few_for_an_interval(tmp_path: Path) -> None:
+    for arm in "ab":
+        write_values(tmp_path, arm, [(10, 0.5)] * 9)
     measured = summarise_values(RankFolder(tmp_path), ["b"], "a").measured["0.5", "b", "m"]
-    assert measured.difference is not None
-    assert measured.difference.estimate == pytest.approx(-0.1)
-    assert (measured.n, measured.n_both) == (2, 2)
+    assert (measured.difference, measured.n_both) == (None, 9)
 
 
 class Reader:

@@ -14,7 +14,7 @@ from asap.bench import Engine
 from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import EvalBar
-from asap.cli.rank_tables import lay_out_all, to_json
+from asap.cli.rank_tables import choose_arms, lay_out_all, to_json
 from asap.cli.server import open_forcing
 from asap.cli.terminal import Terminal
 from asap.corpus import Columns, open_corpus
@@ -59,9 +59,13 @@ def rank(
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Commas between: methods, shipped recipes, recipe files. The first is the one "
-            "that differences are taken to. Default: all that need nothing but a scorer."
+            help="Commas between: methods, shipped recipes, recipe files. "
+            "Default: all that need nothing but a scorer."
         ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="What differences are taken to. Default: the folder's first arm."),
     ] = None,
     ratios: Annotated[
         str, typer.Option(help="Shares of each trace's own tokens, commas between.")
@@ -110,15 +114,14 @@ def rank(
     """Compare pruning methods on your traces, without training a model.
 
     Every method at the same number of tokens, with paired intervals. What is finished stays: the
-    same command goes on, and one with more methods adds them.
+    same command goes on, and one with other methods adds them; tables show all arms of the folder.
 
     Examples:
       asap rank traces.jsonl --output ranked
 
       asap rank traces.jsonl -o ranked --methods asap,random,tail --ratios 0.5 --limit 50
     """
-    names = [name.strip() for name in methods.split(",")] if methods else list_free_methods()
-    arms = build_arms(names, recipe, fields)
+    arms = build_arms(_read_names(methods), recipe, fields)
     settings = Settings(_read_ratios(ratios), planted, support)
     columns = Columns(
         question_column,
@@ -131,7 +134,9 @@ def rank(
     corpus = open_corpus(inputs, columns, arms[0].recipe.require)
     needs = frozenset(need for arm in arms for need in arm.recipe.needs)
     needs |= {"scorer"} if support else set()
-    opened = load_recipe(recipe, fields)
+    # The messages of a backend that is missing speak of a method that needs it.
+    needy = sorted(arms, key=lambda arm: -len(arm.recipe.needs - {"scorer"}))[0]
+    opened = load_recipe(recipe, {**fields, "method": needy.recipe.method})
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     with ExitStack() as stack:
         bar = stack.enter_context(EvalBar(is_quiet))
@@ -163,9 +168,12 @@ def rank(
             limit=limit,
             on_progress=lambda arm, n_done, n_all: bar.advance("rank", arm, n_done, n_all),
         )
-    shown = [arm.name for arm in arms]
+    shown, unfinished = choose_arms(folder, baseline)
     tables = lay_out_all(folder, shown)
-    _write_tables(folder, tables)
+    _write_tables(folder, tables, shown)
+    excluded = folder.report()["counts"]["excluded"]
+    bar.say(*(f"excluded: {count:,} × {reason}" for reason, count in excluded.items()))
+    bar.say(*(f"not finished, so in no table: {name}" for name in unfinished))
     if as_json:
         print(json.dumps(to_json(folder, shown)))
         return
@@ -174,6 +182,15 @@ def rank(
         terminal.print(render_terminal(table, terminal))
         terminal.say("")
     terminal.say(f"written: {output}/tables.md, {output}/tables/*.csv, {output}/tables.json")
+
+
+def _read_names(text: str | None) -> list[str]:
+    if text is None:
+        return list_free_methods()
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError("--methods names none")
+    return names
 
 
 def _read_ratios(text: str) -> tuple[float, ...]:
@@ -186,7 +203,7 @@ def _read_ratios(text: str) -> tuple[float, ...]:
     return ratios
 
 
-def _write_tables(folder: RankFolder, tables: list[Table]) -> None:
+def _write_tables(folder: RankFolder, tables: list[Table], arms: list[str]) -> None:
     path = folder.folder / "tables"
     path.mkdir(exist_ok=True)
     for old in path.glob("*.csv"):
@@ -197,5 +214,5 @@ def _write_tables(folder: RankFolder, tables: list[Table]) -> None:
         (path / f"{number:02d}-{name[:60].strip('-')}.csv").write_text(text, "utf-8")
     text = "\n".join(render_markdown(table) for table in tables)
     (folder.folder / "tables.md").write_text(text, "utf-8")
-    numbers = json.dumps(to_json(folder, folder.arm_names()), indent=1)
+    numbers = json.dumps(to_json(folder, arms), indent=1)
     (folder.folder / "tables.json").write_text(numbers + "\n", "utf-8")

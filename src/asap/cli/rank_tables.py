@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from asap.errors import InputError
 from asap.rank import (
     CONTROLS,
+    FEWEST_PAIRS,
     METRICS,
     MOST_MISMATCH,
     AtTarget,
@@ -31,17 +33,34 @@ _INTERVALS = "intervals: 95 %, paired bootstrap over traces; not corrected for t
 _SAME = "as many tokens for every method, trace by trace; kept: the mean share that was reached"
 _MISMATCH = (
     f"no interval where a method missed the tokens asked for by more than {MOST_MISMATCH:.0%} in "
-    "the mean"
+    f"the mean, or fewer than {FEWEST_PAIRS} traces have a value of both"
 )
+_TRACES = "n: the traces for which every method has a value (a hyphen: never has one)"
 _LIFT = (
     "share of each planted passage that is gone; lift: over what random removal takes at as many "
     "tokens (1 is chance)"
 )
 _KINDS = (
     "corruption: repeats with another value, which are not redundant; distance: characters to the "
-    "first occurrence, near < 1,000, middle < 8,000"
+    "first occurrence, near < 1,000, middle < 8,000; none: what repeats nothing"
 )
 _CHANCE = "how surely a planted passage goes before a unique step; 0.5 is chance"
+
+
+def choose_arms(folder: RankFolder, baseline: str | None) -> tuple[list[str], list[str]]:
+    """The arms to show, what differences are taken to first; and those not finished yet.
+
+    Raises:
+        InputError: the baseline is no finished arm of the folder.
+    """
+    n_traces = folder.report()["counts"]["traces"]
+    names = folder.arm_names()
+    finished = [name for name in names if sum(1 for _ in folder.values(name)) == n_traces]
+    if baseline is not None and baseline not in finished:
+        raise InputError(f"--baseline {baseline}: the finished arms are {', '.join(finished)}")
+    first = baseline or finished[0]
+    unfinished = [name for name in names if name not in finished]
+    return [first, *(name for name in finished if name != first)], unfinished
 
 
 def lay_out_all(folder: RankFolder, arms: Sequence[str]) -> list[Table]:
@@ -91,7 +110,7 @@ def _lay_out_metrics(results: Results) -> Iterator[Table]:
     for n_table, target in enumerate(results.targets):
         arms = [arm for arm in results.arms if (target, arm) in results.matches]
         columns = [Column("method"), Column("kept %")]
-        columns += [_head(name) for name in names]
+        columns += [_head(name, _count(results, target, name)) for name in names]
         rows = [
             (
                 arm,
@@ -100,13 +119,14 @@ def _lay_out_metrics(results: Results) -> Iterator[Table]:
             )
             for arm in arms
         ]
-        notes = () if n_table else (_SAME, *_meanings(names))
+        notes = () if n_table else (_SAME, _TRACES, *_meanings(names))
         yield Table(f"At {_say(target)}", tuple(columns), tuple(rows), notes)
-        yield from _lay_out_differences(results, target, names, f"At {_say(target)}")
+        title = f"At {_say(target)}"
+        yield from _lay_out_differences(results, target, names, title, (_INTERVALS, _MISMATCH))
 
 
 def _lay_out_differences(
-    results: Results, target: str, names: Sequence[str], title: str
+    results: Results, target: str, names: Sequence[str], title: str, notes: tuple[str, ...]
 ) -> Iterator[Table]:
     others = [a for a in results.arms if a != results.reference and (target, a) in results.matches]
     has_any = any(
@@ -122,13 +142,13 @@ def _lay_out_differences(
                 (arm, *(_difference(results, target, arm, name) for name in names))
                 for arm in others
             ),
-            (_INTERVALS, _MISMATCH),
+            notes,
         )
 
 
 def _lay_out_controls(folder: RankFolder, arms: Sequence[str]) -> Iterator[Table]:
     """What no method makes: all, nothing, drafts alone, everything but drafts."""
-    there = [name for name in CONTROLS if name in folder.arm_names()]
+    there = list(CONTROLS)
     results = summarise_values(folder, there, arms[0])
     names = [n for n in ("state_coverage", "conclusion_kept", *_OF_MODELS) if n in results.metrics]
     rows = []
@@ -149,7 +169,9 @@ def _lay_out_planted(results: Results) -> Iterator[Table]:
         if not any((target, arm, "redundant") in results.measured for arm in arms):
             continue
         columns = [Column("method"), Column("kept %"), Column("↑", "lift", "highest")]
-        columns += [_planted_head(name) for name in sorted(names, key=_planted_key)]
+        columns += [
+            _planted_head(results, target, name) for name in sorted(names, key=_planted_key)
+        ]
         rows = [
             (
                 arm,
@@ -162,7 +184,8 @@ def _lay_out_planted(results: Results) -> Iterator[Table]:
         notes = () if n_table else (_LIFT, _KINDS)
         yield Table(f"Planted passages at {_say(target)}", tuple(columns), tuple(rows), notes)
         title = f"Planted passages at {_say(target)}"
-        yield from _lay_out_differences(results, target, ("lift", "redundant"), title)
+        names = ["lift", "redundant"]
+        yield from _lay_out_differences(results, target, names, title, (_INTERVALS, _MISMATCH))
 
 
 def _lay_out_order(results: Results) -> Iterator[Table]:
@@ -174,20 +197,20 @@ def _lay_out_order(results: Results) -> Iterator[Table]:
     if not groups:
         return
     rows = [(arm, *(_mean(results, _ORDER, arm, name, 2) for name in groups)) for arm in arms]
-    columns = (Column("method"), *map(_planted_head, groups))
-    yield Table("AUC of the removal order", columns, tuple(rows), (_CHANCE,))
-    yield from _lay_out_differences(results, _ORDER, ("redundant",), "AUC of the removal order")
-    counts = [Number(results.measured[_ORDER, arms[0], name].n) for name in openers]
+    columns = (Column("method"), *(_planted_head(results, _ORDER, name) for name in groups))
+    title = "AUC of the removal order"
+    yield Table(title, columns, tuple(rows), (_CHANCE,))
+    yield from _lay_out_differences(results, _ORDER, ["redundant"], title, (_INTERVALS,))
     yield Table(
         "AUC by opener",
-        (Column("opener"), Column("traces"), *(Column(arm, arm) for arm in arms)),
+        (Column("opener"), Column("traces"), *(Column("AUC", arm) for arm in arms)),
         tuple(
             (
                 name.removeprefix("opener "),
-                n,
+                Number(_count(results, _ORDER, name)),
                 *(_mean(results, _ORDER, arm, name, 2) for arm in arms),
             )
-            for name, n in zip(openers, counts, strict=True)
+            for name in openers
         ),
         (_CHANCE,),
     )
@@ -223,20 +246,21 @@ def _say(target: str) -> str:
     return f"{float(target):.0%} of the tokens"
 
 
-def _head(name: str) -> Column:
+def _head(name: str, n: int | None = None) -> Column:
     is_higher = name not in METRICS or METRICS[name].direction == "higher"
-    return Column(
-        "↑" if is_higher else "↓", name.replace("_", " "), "highest" if is_higher else "lowest"
-    )
+    arrow = "↑" if is_higher else "↓"
+    heading = arrow if n is None else f"{arrow} n = {n}"
+    return Column(heading, name.replace("_", " "), "highest" if is_higher else "lowest")
 
 
 def _unmarked(name: str) -> Column:
     return replace(_head(name), best=None)
 
 
-def _planted_head(name: str) -> Column:
+def _planted_head(results: Results, target: str, name: str) -> Column:
     group, _, kind = name.partition(" ")
-    return Column(kind, group) if kind else Column("all", name)
+    n = f" n = {_count(results, target, name)}"
+    return Column(kind + n, f"{group} {kind}") if kind else Column("all" + n, name)
 
 
 def _planted_key(name: str) -> tuple[int, str]:
@@ -250,6 +274,12 @@ def _meanings(names: Sequence[str]) -> list[str]:
     ]
     known += [f"{n.replace('_', ' ')}: {each}" for n, each in _OF_MODELS.items() if n in names]
     return known
+
+
+def _count(results: Results, target: str, name: str) -> int:
+    """Traces that a column's means are taken over."""
+    keys = ((target, arm, name) for arm in results.arms)
+    return next((results.measured[key].n for key in keys if key in results.measured), 0)
 
 
 def _mean(results: Results, target: str, arm: str, name: str, digits: int = 3) -> Cell:

@@ -134,6 +134,10 @@ def _legend(record: dict[str, Any]) -> Text:
         return Text(f"new text, tokens {before} → {after}")
     legend = Text()
     for fate, (sign, words, style) in _FATES.items():
+        if record["score_name"]:  # a method without stages
+            if fate == "stage1":
+                continue
+            words = words.removesuffix(" in stage 2")
         count = sum(step["fate"] == fate for step in steps)
         legend.append(f"[{sign}] {count} {words}   ", style)
     return legend.append(f"\n{len(steps)} steps, tokens {before} → {after}")

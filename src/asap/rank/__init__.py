@@ -40,7 +40,14 @@ from asap.rank.redundancy import (
     rank_auc,
     value_plants,
 )
-from asap.rank.results import MOST_MISMATCH, Match, Measured, Results, summarise_values
+from asap.rank.results import (
+    FEWEST_PAIRS,
+    MOST_MISMATCH,
+    Match,
+    Measured,
+    Results,
+    summarise_values,
+)
 from asap.rank.support import answer_support, read_support, support_requests
 from asap.rank.target import keep_spans, read_off
 from asap.rank.unique_steps import find_unique_steps
@@ -50,6 +57,7 @@ __all__ = [
     "CONTROLS",
     "EXAMPLES",
     "EXPECTED",
+    "FEWEST_PAIRS",
     "FORCED_VERSION",
     "METRICS",
     "MOST_MISMATCH",

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from asap.errors import RecipeError
 from asap.prune import METHODS, Method, Need
-from asap.run import Recipe, load_recipe
+from asap.run import Recipe, load_recipe, shipped_recipes
 
 _SHARED = ("scorer", "dtype", "context", "tokenizer")
 _BACKENDS: Mapping[Need, tuple[str, ...]] = {
@@ -85,6 +86,13 @@ def build_arms(
 
 
 def _load(name: str, fields: Mapping[str, Any]) -> Recipe:
+    if name not in shipped_recipes() and not name.endswith((".yaml", ".yml")):
+        near = get_close_matches(name, [*METHODS, *shipped_recipes()], n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise RecipeError(
+            f"'{name}' is no method, no shipped recipe and no .yaml file; {hint}methods: "
+            f"{', '.join(METHODS)}"
+        )
     recipe = load_recipe(name, fields)
     unused = [
         field

@@ -7,6 +7,7 @@ means is said in its own module; how values become tables, in `results`.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -39,7 +40,7 @@ from asap.rank.redundancy import (
 from asap.rank.scored_once import ScoredOnce
 from asap.rank.support import answer_support
 from asap.run import find_versions, say_now
-from asap.trace import Budget, Segmenter, Trace, count_tokens, segment_trace
+from asap.trace import Budget, Excluded, Segmenter, Trace, count_tokens, segment_trace
 
 BATCH_TRACES = 8
 CONTROLS: Mapping[str, Callable[[Trace], KeptText]] = {
@@ -100,10 +101,12 @@ def rank_corpus(
         RunFolderError: the folder holds another comparison.
     """
     started = time.perf_counter()
-    rows = [row for row in islice(corpus.rows(), limit) if isinstance(row.outcome, Trace)]
+    rows = list(islice(corpus.rows(), limit))
     traces = [row.outcome for row in rows if isinstance(row.outcome, Trace)]
+    excluded = Counter(row.outcome.reason for row in rows if isinstance(row.outcome, Excluded))
     if not traces:
-        raise InputError("there is no usable trace in the input")
+        reasons = ", ".join(f"{name} {count}" for name, count in excluded.items())
+        raise InputError(f"there is no usable trace in the input ({reasons or 'it is empty'})")
     folder = RankFolder(output)
     identity = {
         "input": corpus.fingerprint,
@@ -116,7 +119,7 @@ def rank_corpus(
         "scorer weights": tools.scorer.name if tools.scorer else None,
         "tokenizer": tools.counter.name,
     }
-    folder.open(identity)
+    folder.open(identity, [arm.name for arm in arms])
     comparison = _Comparison(traces, tools, settings, folder, on_progress)
     if forcing is not None:
         comparison.force = ForcedReach(forcing, rows)
@@ -126,11 +129,11 @@ def rank_corpus(
     comparison.run_controls()
     folder.write_report(
         {
+            **folder.report(),
             "status": "finished",
-            "identity": identity,
             "files": list(corpus.files),
             "layout": corpus.layout.describe(),
-            "counts": {"rows": len(traces), "arms": folder.arm_names()},
+            "counts": {"rows_in": len(rows), "traces": len(traces), "excluded": dict(excluded)},
             "versions": find_versions(),
             "timings": {
                 "finished": say_now(),

@@ -57,8 +57,13 @@ class RankFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, identity: Mapping[str, Any]) -> None:
+    def open(self, identity: Mapping[str, Any], arms: Sequence[str]) -> None:
         """Begin, or make sure that what is there can be added to.
+
+        Args:
+            identity: what the comparison is, as flat JSON. A backend that one command needed and
+                the other did not (None) is no difference.
+            arms: names of the arms to come; the folder keeps the order in which they came first.
 
         Raises:
             RunFolderError: the folder holds something else; the difference is named.
@@ -69,15 +74,31 @@ class RankFolder:
                     f"{self.folder} exists and is no run folder; name another --output"
                 )
             (self.folder / "values").mkdir(parents=True)
-            self.write_report({"status": "unfinished", "identity": dict(identity)})
+            head = {"status": "unfinished", "arms": list(arms), "identity": dict(identity)}
+            self.write_report(head)
             return
-        there = read_report(self.folder, kind="rank").get("identity", {})
+        report = read_report(self.folder, kind="rank")
+        there = report.get("identity", {})
         for key, value in identity.items():
-            if there.get(key) != value:
+            is_unneeded = key == "scorer weights" and None in (value, there.get(key))
+            if there.get(key) != value and not is_unneeded:
                 raise RunFolderError(
                     f"{self.folder} holds another comparison: {key} is {there.get(key)} there and "
                     f"{value} here; name another --output"
                 )
+
+        known = {key: value for key, value in identity.items() if value is not None}
+        self.write_report(
+            {
+                "status": "unfinished",
+                "arms": list(dict.fromkeys([*report.get("arms", ()), *arms])),
+                "identity": {**dict(identity), **there, **known},
+            }
+        )
+
+    def report(self) -> dict[str, Any]:
+        """What `report.json` says."""
+        return read_report(self.folder, kind="rank")
 
     def write_report(self, report: Mapping[str, Any]) -> None:
         """Write `report.json` whole or not at all; `kind` and `format_version` are added."""
@@ -126,8 +147,8 @@ class RankFolder:
             file.write("".join(lines))
 
     def arm_names(self) -> list[str]:
-        """The arms in the folder, by name."""
-        return sorted(path.stem for path in (self.folder / "values").glob("*.jsonl"))
+        """Every arm in the folder, in the order in which they came; controls are none."""
+        return list(self.report()["arms"])
 
     def values(self, name: str) -> Iterator[TraceValues]:
         """An arm's values, one for each trace: what was measured again counts as it was last."""

@@ -1,8 +1,10 @@
 """From per-trace values to what tables show: means, paired differences, and how well arms match.
 
-A difference is taken over the traces for which both arms have a value, with a percentile bootstrap
-over traces. Where arms kept different numbers of tokens (above 2 % in the mean) a difference
-compares budgets, not methods: no interval is given then.
+A mean is taken over the traces for which every arm of the table has a value (arms for which a
+metric never has one aside), so that a column compares like with like. A difference is taken over
+the traces for which both arms have a value, with a percentile bootstrap over traces. Where arms
+kept different numbers of tokens (above 2 % in the mean) a difference compares budgets, not
+methods: no interval is given then.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from asap.statistics import Interval, paired_bootstrap
 
 MOST_MISMATCH = 0.02
 """Mean share of the tokens asked for by which an arm may miss them and still get an interval."""
+FEWEST_PAIRS = 10
+"""With fewer traces a bootstrap interval says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,10 @@ class Measured:
 
     mean: float
     n: int
+    """Traces for which every arm has a value: those of the mean."""
     difference: Interval | None
-    """To the reference: this arm less the reference; None for the reference itself, and where
-    either missed the tokens asked for.
+    """To the reference: this arm less the reference; None for the reference itself, where either
+    missed the tokens asked for, and where there are fewer than `FEWEST_PAIRS` pairs.
     """
     n_both: int
     """Traces with a value of both."""
@@ -105,24 +110,41 @@ def summarise_values(
             reached = {row: at[target] for row, at in rows[arm].items() if target in at}
             if reached:
                 matches[target, arm] = _match(list(reached.values()))
-    for target, arm in ((target, arm) for target, arm in matches if arm in arms):
-        ours = _by_metric(rows[arm], target)
-        theirs = _by_metric(rows[reference], target)
-        is_fair = all(
-            (found := matches.get((target, name))) is not None and found.is_close
-            for name in (arm, reference)
-        )
-        for metric, values in ours.items():
-            others = theirs.get(metric, {})
-            both = sorted(values.keys() & others.keys())
-            difference = None
-            if arm != reference and is_fair and len(both) > 1:
-                difference = paired_bootstrap(
-                    [values[row] for row in both], [others[row] for row in both]
-                )
-            mean = math.fsum(values.values()) / len(values)
-            measured[target, arm, metric] = Measured(mean, len(values), difference, len(both))
+    for target in dict.fromkeys(target for target, _ in matches):
+        values = {arm: _by_metric(rows[arm], target) for arm in rows}
+        is_close = {arm: (m := matches.get((target, arm))) and m.is_close for arm in rows}
+        for arm in arms:
+            for metric in values[arm]:
+                pair = (values[arm], values[reference])
+                difference, n_both = None, 0
+                if arm != reference and is_close[arm] and is_close[reference]:
+                    difference, n_both = _compare(*pair, metric)
+                common = _common_rows([values[name] for name in arms], metric)
+                mean = math.fsum(values[arm][metric][row] for row in common) / max(1, len(common))
+                if common:
+                    found = Measured(mean, len(common), difference, n_both)
+                    measured[target, arm, metric] = found
     return Results(tuple(arms), reference, matches, measured)
+
+
+Values = Mapping[str, Mapping[int, float]]
+"""By metric and row."""
+
+
+def _common_rows(arms: Sequence[Values], metric: str) -> list[int]:
+    """Rows with a value of every arm that has any."""
+    known = [set(arm[metric]) for arm in arms if arm.get(metric)]
+    return sorted(set.intersection(*known)) if known else []
+
+
+def _compare(ours: Values, theirs: Values, metric: str) -> tuple[Interval | None, int]:
+    """The paired difference, and over how many rows."""
+    others = theirs.get(metric, {})
+    both = sorted(ours[metric].keys() & others.keys())
+    if len(both) < FEWEST_PAIRS:
+        return None, len(both)
+    pairs = [ours[metric][row] for row in both], [others[row] for row in both]
+    return paired_bootstrap(*pairs), len(both)
 
 
 def _match(reached: Sequence[AtTarget]) -> Match:
