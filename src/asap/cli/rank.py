@@ -168,6 +168,11 @@ def rank(
             limit=limit,
             on_progress=lambda arm, n_done, n_all: bar.advance("rank", arm, n_done, n_all),
         )
+    _report(folder, baseline, bar, as_json)
+
+
+def _report(folder: RankFolder, baseline: str | None, bar: EvalBar, as_json: bool) -> None:
+    """Write the tables and print them."""
     shown, unfinished = choose_arms(folder, baseline)
     tables = lay_out_all(folder, shown)
     _write_tables(folder, tables, shown)
@@ -181,7 +186,8 @@ def rank(
     for table in tables:
         terminal.print(render_terminal(table, terminal))
         terminal.say("")
-    terminal.say(f"written: {output}/tables.md, {output}/tables/*.csv, {output}/tables.json")
+    path = folder.folder
+    terminal.say(f"written: {path}/tables.md, {path}/tables/*.csv, {path}/tables.json")
 
 
 def _read_names(text: str | None) -> list[str]:
