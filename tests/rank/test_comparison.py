@@ -185,6 +185,26 @@ def test_a_folder_begun_without_a_model_takes_arms_that_need_one(
         rank_corpus(corpus, output, build_arms(["asap"]), other, settings)
 
 
+def test_an_id_may_hold_what_ends_a_line_elsewhere(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "odd.jsonl"
+    row = {"id": "a\u2028b\x85c", "prompt": "Q", "reasoning": "\n\n".join(STEPS), "answer": ANSWER}
+    path.write_text(json.dumps(row) + "\n")
+    for _ in range(2):  # the second time the values are read back
+        folder = rank_corpus(
+            open_corpus([str(path)]), tmp_path / "out", build_arms(["random"]), tools()
+        )
+    assert [values.id for values in folder.values("random")] == ["a\u2028b\x85c"]
+
+
+def test_a_folder_left_by_a_kill_at_the_very_beginning_is_taken(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    (tmp_path / "out" / "values").mkdir(parents=True)
+    (tmp_path / "out" / "report.tmp").touch()
+    folder = rank_corpus(corpus, tmp_path / "out", build_arms(["random"]), tools())
+    assert folder.report()["status"] == "finished"
+
+
 def test_another_comparison_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     output = tmp_path / "out"
     rank_corpus(corpus, output, build_arms(["random"]), tools(), Settings((0.5,)))

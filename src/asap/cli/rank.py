@@ -14,7 +14,7 @@ from asap.bench import Engine
 from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import EvalBar
-from asap.cli.rank_tables import choose_arms, lay_out_all, to_json
+from asap.cli.rank_tables import choose_arms, lay_out_all, summarise_parts, to_json
 from asap.cli.server import open_forcing
 from asap.cli.terminal import Terminal
 from asap.corpus import Columns, open_corpus
@@ -174,13 +174,14 @@ def rank(
 def _report(folder: RankFolder, baseline: str | None, bar: EvalBar, as_json: bool) -> None:
     """Write the tables and print them."""
     shown, unfinished = choose_arms(folder, baseline)
-    tables = lay_out_all(folder, shown)
-    _write_tables(folder, tables, shown)
+    parts = summarise_parts(folder, shown)
+    tables, numbers = lay_out_all(folder, parts), json.dumps(to_json(parts))
+    _write_tables(folder.folder, tables, numbers)
     excluded = folder.report()["counts"]["excluded"]
     bar.say(*(f"excluded: {count:,} × {reason}" for reason, count in excluded.items()))
     bar.say(*(f"not finished, so in no table: {name}" for name in unfinished))
     if as_json:
-        print(json.dumps(to_json(folder, shown)))
+        print(numbers)
         return
     terminal = Terminal()
     for table in tables:
@@ -209,8 +210,8 @@ def _read_ratios(text: str) -> tuple[float, ...]:
     return ratios
 
 
-def _write_tables(folder: RankFolder, tables: list[Table], arms: list[str]) -> None:
-    path = folder.folder / "tables"
+def _write_tables(folder: Path, tables: list[Table], numbers: str) -> None:
+    path = folder / "tables"
     path.mkdir(exist_ok=True)
     for old in path.glob("*.csv"):
         old.unlink()
@@ -219,6 +220,5 @@ def _write_tables(folder: RankFolder, tables: list[Table], arms: list[str]) -> N
         text = render_csv(table)
         (path / f"{number:02d}-{name[:60].strip('-')}.csv").write_text(text, "utf-8")
     text = "\n".join(render_markdown(table) for table in tables)
-    (folder.folder / "tables.md").write_text(text, "utf-8")
-    numbers = json.dumps(to_json(folder, arms), indent=1)
-    (folder.folder / "tables.json").write_text(numbers + "\n", "utf-8")
+    (folder / "tables.md").write_text(text, "utf-8")
+    (folder / "tables.json").write_text(numbers + "\n", "utf-8")

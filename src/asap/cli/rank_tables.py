@@ -63,28 +63,35 @@ def choose_arms(folder: RankFolder, baseline: str | None) -> tuple[list[str], li
     return [first, *(name for name in finished if name != first)], unfinished
 
 
-def lay_out_all(folder: RankFolder, arms: Sequence[str]) -> list[Table]:
-    """Every table of a comparison; the first arm is what differences are taken to."""
-    plain = summarise_values(folder, arms, arms[0])
-    planted = summarise_values(folder, arms, arms[0], lambda values: values.planted)
-    order = summarise_values(folder, arms, arms[0], _pick_order)
-    return [
-        *_lay_out_metrics(plain),
-        *_lay_out_controls(folder, arms),
-        *_lay_out_planted(planted),
-        *_lay_out_order(order),
-        *_lay_out_match(plain),
-    ]
+Parts = dict[str, Results]
+"""The numbers of a comparison: `kept`, `planted`, `auc`."""
 
 
-def to_json(folder: RankFolder, arms: Sequence[str]) -> dict[str, Any]:
-    """All numbers of a comparison as plain data, by target, arm and metric."""
-    parts = {
+def summarise_parts(folder: RankFolder, arms: Sequence[str]) -> Parts:
+    """All numbers; the first arm is what differences are taken to."""
+    return {
         "kept": summarise_values(folder, arms, arms[0]),
         "planted": summarise_values(folder, arms, arms[0], lambda values: values.planted),
         "auc": summarise_values(folder, arms, arms[0], _pick_order),
     }
-    return {"reference": arms[0], **{name: _plain(part) for name, part in parts.items()}}
+
+
+def lay_out_all(folder: RankFolder, parts: Parts) -> list[Table]:
+    """Every table of a comparison."""
+    kept = parts["kept"]
+    return [
+        *_lay_out_metrics(kept),
+        *_lay_out_controls(folder, kept.reference),
+        *_lay_out_planted(parts["planted"]),
+        *_lay_out_order(parts["auc"]),
+        *_lay_out_match(kept),
+    ]
+
+
+def to_json(parts: Parts) -> dict[str, Any]:
+    """All numbers as plain data, by target, arm and metric."""
+    reference = parts["kept"].reference
+    return {"reference": reference, **{name: _plain(part) for name, part in parts.items()}}
 
 
 def _plain(results: Results) -> list[dict[str, Any]]:
@@ -146,10 +153,10 @@ def _lay_out_differences(
         )
 
 
-def _lay_out_controls(folder: RankFolder, arms: Sequence[str]) -> Iterator[Table]:
+def _lay_out_controls(folder: RankFolder, reference: str) -> Iterator[Table]:
     """What no method makes: all, nothing, drafts alone, everything but drafts."""
     there = list(CONTROLS)
-    results = summarise_values(folder, there, arms[0])
+    results = summarise_values(folder, there, reference)
     names = [n for n in ("state_coverage", "conclusion_kept", *_OF_MODELS) if n in results.metrics]
     rows = []
     for name in there:

@@ -69,11 +69,12 @@ class RankFolder:
             RunFolderError: the folder holds something else; the difference is named.
         """
         if not (self.folder / "report.json").exists():
-            if self.folder.exists() and any(self.folder.iterdir()):
+            left_over = {"values", "report.tmp"}  # of a command killed as it began
+            if self.folder.exists() and {p.name for p in self.folder.iterdir()} - left_over:
                 raise RunFolderError(
                     f"{self.folder} exists and is no run folder; name another --output"
                 )
-            (self.folder / "values").mkdir(parents=True)
+            (self.folder / "values").mkdir(parents=True, exist_ok=True)
             head = {"status": "unfinished", "arms": list(arms), "identity": dict(identity)}
             self.write_report(head)
             return
@@ -86,7 +87,6 @@ class RankFolder:
                     f"{self.folder} holds another comparison: {key} is {there.get(key)} there and "
                     f"{value} here; name another --output"
                 )
-
         known = {key: value for key, value in identity.items() if value is not None}
         self.write_report(
             {
@@ -142,7 +142,8 @@ class RankFolder:
 
     def append(self, name: str, values: Sequence[TraceValues]) -> None:
         """Add some traces' values to an arm."""
-        lines = [json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in values]
+        # In ASCII: an id may hold signs that end a line for some readers.
+        lines = [json.dumps(asdict(each)) + "\n" for each in values]
         with self._path(name).open("a", encoding="utf-8") as file:
             file.write("".join(lines))
 

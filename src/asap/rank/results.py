@@ -113,13 +113,16 @@ def summarise_values(
     for target in dict.fromkeys(target for target, _ in matches):
         values = {arm: _by_metric(rows[arm], target) for arm in rows}
         is_close = {arm: (m := matches.get((target, arm))) and m.is_close for arm in rows}
+        shown = [values[arm] for arm in arms]
+        metrics = dict.fromkeys(metric for by_metric in shown for metric in by_metric)
+        common_rows = {metric: _common_rows(shown, metric) for metric in metrics}
         for arm in arms:
             for metric in values[arm]:
                 pair = (values[arm], values[reference])
                 difference, n_both = None, 0
                 if arm != reference and is_close[arm] and is_close[reference]:
                     difference, n_both = _compare(*pair, metric)
-                common = _common_rows([values[name] for name in arms], metric)
+                common = common_rows[metric]
                 mean = math.fsum(values[arm][metric][row] for row in common) / max(1, len(common))
                 if common:
                     found = Measured(mean, len(common), difference, n_both)
