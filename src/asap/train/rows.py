@@ -1,0 +1,74 @@
+"""Rows to train on, as any trainer knows them: a prompt and a completion, read from a run folder or
+from any data set with those two columns. What a row's text means is not looked at here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asap.corpus import Columns, open_corpus
+from asap.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRow:
+    """One row to train on."""
+
+    row: int
+    """The row of the run's input; in a data set that is no run folder, the position in it."""
+    id: str
+    variant: str
+    """Which of several rows that a method makes of one trace; empty where it makes one."""
+    prompt: str
+    completion: str
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What names the row within a run: its input row and its variant."""
+        return self.row, self.variant
+
+
+def read_rows(source: str) -> Iterator[TrainRow]:
+    """The rows of a run folder, or of any data set with text in `prompt` and `completion`.
+
+    Args:
+        source: a run folder, a file, a folder of files, a data set saved to disk, or a Hub id.
+
+    Raises:
+        InputError: there is no such data, a row has no completion, or a text is no text.
+    """
+    for row in open_corpus(
+        [source], Columns(question="prompt", response="completion"), require="nothing"
+    ).rows():
+        columns = row.columns
+        yield TrainRow(
+            row=_read_number(columns, row.row),
+            id=row.id,
+            variant=str(columns.get("variant") or ""),
+            prompt=_read_text(columns, "prompt", source, row.row),
+            completion=_read_text(columns, "completion", source, row.row),
+        )
+
+
+def _read_number(columns: Mapping[str, Any], position: int) -> int:
+    value = columns.get("row")
+    return value if isinstance(value, int) and not isinstance(value, bool) else position
+
+
+def _read_text(columns: Mapping[str, Any], name: str, source: str, position: int) -> str:
+    value = columns.get(name)
+    if name == "completion" and not value:
+        raise InputError(
+            f"{source}: row {position} has no completion; train on a run folder of asap prune, or on "
+            "rows with text in 'prompt' and 'completion'"
+        )
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InputError(
+            f"{source}: '{name}' of row {position} is no text but {type(value).__name__}; "
+            "asap prune makes prompt and completion of conversations"
+        )
+    return value
