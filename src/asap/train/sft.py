@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,6 +104,8 @@ def fit(
             n = recipe.batch_size * recipe.accumulation * self.args.world_size
             return LengthGrouped(lengths, n, recipe.seed)
 
+    # TRL and PEFT still use names that transformers is about to change, and it says so.
+    warnings.filterwarnings("ignore", "`.*` is deprecated and will be removed", FutureWarning)
     args = _build_args(recipe, template, folder, device, track, has_eval="eval" in rows)
     is_gpu = args.device.type == "cuda"
     trainer = Trainer(

@@ -8,6 +8,7 @@ template alone: one that stands in a text is text.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -71,7 +72,8 @@ class Template:
         if self._shape is None:
             self._check_own_template()
         else:
-            for token in (*self._shape.before, *self._shape.between, self.end):
+            pieces = (*self._shape.before, *self._shape.between, self.end)
+            for token in filter(_is_special, pieces):
                 self._find_id(token)
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Example]:
@@ -108,7 +110,7 @@ class Template:
 
     def _join(self, pieces: Sequence[str]) -> list[int]:
         """Ids of special tokens and of the texts between them."""
-        known = {token: self._find_id(token) for token in pieces if token.startswith("<")}
+        known = {token: self._find_id(token) for token in filter(_is_special, pieces)}
         texts = [piece for piece in pieces if piece not in known]
         ids = dict(zip(texts, self._ids(texts), strict=True)) if texts else {}
         return [i for piece in pieces for i in ([known[piece]] if piece in known else ids[piece])]
@@ -161,6 +163,11 @@ class Template:
         return Example([*head, *rest], len(head))
 
 
+def _is_special(piece: str) -> bool:
+    """Pieces of a shape are special tokens or text; of the latter none begins like this."""
+    return piece.startswith("<")
+
+
 def load_tokenizer(model: str) -> Any:
     """The tokenizer of a model that is to be trained.
 
@@ -173,8 +180,13 @@ def load_tokenizer(model: str) -> Any:
     """
     try:
         from transformers import AutoTokenizer
+        from transformers.utils import logging as transformers_logging
     except ImportError:
         raise MissingExtraError("training", "train") from None
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        # Bars that ask for no terminal, and a warning of texts that we leave out ourselves.
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         return AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError, KeyError) as error:

@@ -88,13 +88,16 @@ class TrainFolder:
         with (self.path / "log.jsonl").open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(line) + "\n")
 
-    def write_report(self, report: Mapping[str, Any]) -> None:
-        """Write `report.json`; `kind` and `format_version` are added."""
-        head = {"kind": "train", "format_version": FORMAT_VERSION}
+    def write_report(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """Write `report.json`, and give back what stands in it: `kind` and `format_version` are
+        added.
+        """
+        whole = {"kind": "train", "format_version": FORMAT_VERSION, **report}
         temporary = self.path / "report.json.tmp"
-        text = json.dumps({**head, **report}, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
         temporary.write_text(text, encoding="utf-8", newline="\n")
         os.replace(temporary, self.path / "report.json")
+        return whole
 
 
 def _say(value: Any) -> str:

@@ -153,7 +153,7 @@ def train_model(
     if is_first:
         figures = {**asdict(efficiency), "seconds": round(time.perf_counter() - started, 1)}
         begun |= {"finished": say_now(), "training": figures, "log": folder.read_losses()}
-        folder.write_report({"status": "finished", **begun})
+        begun = folder.write_report({"status": "finished", **begun})
         folder.clean_up()
     return TrainResult(output, begun, bool(report))
 
