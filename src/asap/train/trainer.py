@@ -1,8 +1,8 @@
 """What other trainers read: how a row is written for each, and the settings with which they train
 on it as the paper does: loss on the completion alone, reasoning included.
 
-The settings are written, not tried: none of these trainers is run here. `docs/export.md` says what
-was checked, and against which versions.
+None of these trainers is run here; `docs/export.md` says what was checked of the settings, and
+with which versions.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ datasets:
     roles_to_train: [assistant]
     train_on_eos: turn
 train_on_inputs: false
-# Rows of more tokens are dropped.
+# Rows of more tokens are dropped; with `excess_length_strategy: raise` it stops instead.
 sequence_len: {_LENGTH_TOKENS}
 """
 
