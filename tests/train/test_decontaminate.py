@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap.bench import Question, open_benchmark
+from asap.corpus import open_corpus
 from asap.train import (
     BOILERPLATE_PROBLEMS,
     LEAST_WORDS,
@@ -240,6 +241,20 @@ REAL = {
     "leetcode-dataset": ("leetcode-dataset/LeetCodeDataset-v0.3.1-test.jsonl.gz", 228),
     "cruxeval": ("cruxeval-o-r1/traces.jsonl.gz", 585),
 }
+
+
+@pytest.mark.real
+def test_real_traces_of_other_problems_share_nothing_with_a_benchmark(real_data: Path) -> None:
+    """1,000 traces of Codeforces problems, 33 M characters of programs and talk about programs."""
+    problems = index_problems(
+        {
+            name: open_benchmark(name, real_data / REAL[name][0]).questions.values()
+            for name in ("humaneval", "leetcode-dataset")
+        }
+    )
+    traces = open_corpus([str(real_data / "codeforces-cots-r1" / "traces.jsonl.gz")])
+    rows = (TrainRow(r.row, r.id, "", "", str(r.columns["generation"])) for r in traces.rows())
+    assert list(find_overlaps(rows, problems)) == []
 
 
 @pytest.mark.real
