@@ -55,7 +55,7 @@ class Overlap:
     """The longest stretch of the problem that the row holds, in normalised words."""
     coverage: float
     """The share of the problem's words that the row holds in n-grams, in (0, 1]; words that stand
-    in boilerplate alone do not count."""
+    in boilerplate or runs of numbers alone do not count."""
 
 
 @dataclass(frozen=True, slots=True)
