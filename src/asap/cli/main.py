@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asap.cli import compare, doctor, eval, judge, prune, rank, score, show, train, verify
+from asap.cli import compare, doctor, eval, export, judge, prune, rank, score, show, train, verify
 from asap.errors import RunStopped, UserError
 
 app = typer.Typer(
@@ -98,6 +98,7 @@ app.command("train")(_guarded(train.train))
 app.command("eval")(_guarded(eval.eval))
 app.command("judge")(_guarded(judge.judge))
 app.command("compare")(_guarded(compare.compare))
+app.command("export")(_guarded(export.export))
 app.command("doctor")(_guarded(doctor.doctor))
 
 
