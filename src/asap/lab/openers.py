@@ -10,7 +10,8 @@ is nearer to the truth is not settled here.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from bisect import bisect
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Literal
@@ -76,30 +77,29 @@ HABIT_OPENERS = frozenset(
 """Those of habits under `distinct`: words that turn back, or talk; the others go on."""
 
 
-class OpenerSource:
-    """Draws openers.
+def draw_openers(
+    regime: Regime, is_redundant: Sequence[bool], chance: random.Random
+) -> tuple[str, ...]:
+    """The phrases that the steps of one trace begin with, each drawn by itself.
 
     Args:
         regime: whether habits have openers of their own.
-        chance: the random numbers; one is used per opener.
+        is_redundant: by step, whether it belongs to a habit; under `shared` nobody asks.
+        chance: the random numbers; one is used per step.
     """
-
-    def __init__(self, regime: Regime, chance: random.Random) -> None:
-        self._chance = chance
-        self._of_habits = _SHARED if regime == "shared" else _OF_HABITS
-        self._of_essentials = _SHARED if regime == "shared" else _OF_ESSENTIALS
-
-    def draw(self, is_redundant: bool) -> str:
-        """The phrase that one step begins with; `shared` draws both kinds from the same table."""
-        table = self._of_habits if is_redundant else self._of_essentials
-        return self._chance.choices(table.phrases, cum_weights=table.weights)[0]
+    if regime == "shared":
+        return tuple(_SHARED.draw(chance) for _ in is_redundant)
+    return tuple((_OF_HABITS if each else _OF_ESSENTIALS).draw(chance) for each in is_redundant)
 
 
 class _Table:
     def __init__(self, words: Iterable[str]) -> None:
         ordered = tuple(words)
-        self.phrases = [PHRASES[word] for word in ordered]
-        self.weights = list(accumulate(COUNTS[word] for word in ordered))
+        self._phrases = [PHRASES[word] for word in ordered]
+        self._bounds = list(accumulate(COUNTS[word] for word in ordered))
+
+    def draw(self, chance: random.Random) -> str:
+        return self._phrases[bisect(self._bounds, chance.random() * self._bounds[-1])]
 
 
 _SHARED = _Table(COUNTS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-PATTERN = r"\n\n|\n(?: {4})*| ?[A-Za-z]+(?:'[a-z]+)?| ?[0-9]+| ?[^\sA-Za-z0-9]|\s"
+PATTERN = r"\n\n|\n(?: {4})*| ?[A-Za-z]+(?:'[a-z]+)?| ?[0-9]+| ?==| ?[^\sA-Za-z0-9]|\s"
 """Read alike by Python's `re` and by the tokenizers package."""
 _PIECE = re.compile(PATTERN)
 

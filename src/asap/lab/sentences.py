@@ -25,7 +25,9 @@ SENTENCES: Mapping[EventKind, str] = MappingProxyType(
     }
 )
 """By kind of event the sentence that tells it."""
+AND = " and "
 MOD = f" mod {MODULUS}"
+TRUTH = ("false", "true")
 
 
 def write_event(event: Event) -> str:
@@ -55,7 +57,7 @@ def write_event(event: Event) -> str:
 def write_bindings(bindings: Iterable[tuple[str, Value]]) -> str:
     """`xs = [3, 1] and a = 5`, with commas before the last `and`."""
     parts = [f"{name} = {write_value(value)}" for name, value in bindings]
-    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+    return AND.join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
 def write_read(event: Event) -> str:
@@ -73,4 +75,4 @@ def write_result(event: Event) -> tuple[str, str]:
 
 def write_truth(event: Event) -> str:
     """Of a test."""
-    return "true" if event.result else "false"
+    return TRUTH[bool(event.result)]

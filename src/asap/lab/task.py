@@ -17,17 +17,21 @@ from asap.errors import RecipeError
 from asap.lab.execution import Event, TooManyTurns, execute
 from asap.lab.habits import Habit, HabitRates
 from asap.lab.narrate import Sentence, cost, narrate
-from asap.lab.openers import REGIMES, OpenerSource, Regime
+from asap.lab.openers import REGIMES, Regime, draw_openers
 from asap.lab.pieces import count_pieces
 from asap.lab.program import Difficulty, draw_arguments, draw_program, write_value
 from asap.lab.sentences import write_event
 
 Split = Literal["base", "train", "validation", "test"]
+QUESTION = "{program}\n\nWhat does {call} return?"
 SEPARATOR = "\n\n"
+"""Between two steps."""
 SizeName = Literal["tiny", "small", "gpu"]
 
 _MOST_ATTEMPTS = 1000
 """Per trace; validation and test see a tenth of the programs each."""
+_FULL = 0.94
+"""How much of the longest length is planned; the rest is for what openers cost."""
 _BUCKETS: dict[Split, range] = {
     "base": range(20, 100),
     "train": range(20, 100),
@@ -153,7 +157,7 @@ class _Told:
         essential = [step for step, habit in zip(steps, habits, strict=True) if habit is None]
         return LabTrace(
             id,
-            f"{self.program}\n\nWhat does {self.events[0].line} return?",
+            QUESTION.format(program=self.program, call=self.events[0].line),
             SEPARATOR.join(steps),
             write_value(self.events[-1].result),
             habits,
@@ -183,25 +187,18 @@ def _draw_told(task: Task, split: Split, chance: random.Random) -> _Told | None:
     if not fewest <= len(events) - 1 <= most:  # the start is no statement
         return None
     essential = sum(cost(write_event(event)) for event in events)
-    share = min(chance.uniform(*task.redundant_share), 1 - essential / task.tokens[1])
+    room = _FULL * task.tokens[1]
+    share = min(chance.uniform(*task.redundant_share), 1 - essential / room)
     if share < task.least_share:
         return None
     redundant_tokens = essential * share / (1 - share)
     sentences = narrate(events, chance, task.rates, redundant_tokens)
-    told = _Told(text, events, tuple(sentences), _draw_openers(sentences, chance))
+    is_redundant = [sentence.habit is not None for sentence in sentences]
+    openers = {regime: draw_openers(regime, is_redundant, chance) for regime in REGIMES}
+    told = _Told(text, events, tuple(sentences), openers)
     fewest, most = task.tokens
     # Asked of both regimes, so that both tell the same runs.
     return told if all(fewest <= told.count_tokens(r) <= most for r in REGIMES) else None
-
-
-def _draw_openers(
-    sentences: Sequence[Sentence], chance: random.Random
-) -> dict[Regime, tuple[str, ...]]:
-    openers = {}
-    for regime in REGIMES:
-        source = OpenerSource(regime, chance)
-        openers[regime] = tuple(source.draw(each.habit is not None) for each in sentences)
-    return openers
 
 
 def _find_bucket(program: str) -> int:
