@@ -51,6 +51,8 @@ class Event:
     """Its operands as they are written."""
     values: tuple[Value, ...]
     """And their values."""
+    reads: tuple[str, ...]
+    """The variables in them; of a turn of a loop, the list that it goes over."""
     sign: str
     """Between the operands; empty for one."""
     result: Value
@@ -78,6 +80,18 @@ def execute(
         TooManyTurns: a loop or a list goes over its bound.
     """
     return tuple(_Run(program, difficulty).events(arguments))
+
+
+def has_dead_step(events: Sequence[Event]) -> bool:
+    """Whether a variable is given a value that nothing reads: a step that could go without loss."""
+    needed: set[str] = set()
+    for event in reversed(events[1:]):
+        if event.kind in ("compute", "leave", "append", "put") and event.target not in needed:
+            return True
+        if event.kind in ("compute", "leave", "take"):
+            needed.discard(event.target)
+        needed.update(event.reads)
+    return False
 
 
 def apply(sign: str, values: Sequence[int]) -> int:
@@ -121,11 +135,11 @@ class _Run:
         program = self._program
         self._state.update(zip(program.parameters, arguments, strict=True))
         call = write_call(arguments)
-        yield self._event("start", call, MAIN, program.parameters, tuple(arguments), "", 0)
+        yield self._event("start", call, MAIN, program.parameters, tuple(arguments), (), "", 0)
         yield from self._block(program.body, is_turn=False)
-        result = self._state[program.result]
-        line = f"return {program.result}"
-        yield self._event("return", line, program.result, (program.result,), (result,), "", result)
+        name = program.result
+        result = self._state[name]
+        yield self._event("return", f"return {name}", name, (name,), (result,), (name,), "", result)
 
     def _block(self, statements: Sequence[Statement], is_turn: bool) -> Iterator[Event]:
         for statement in statements:
@@ -155,8 +169,10 @@ class _Run:
             raise TooManyTurns
         self._state[statement.target] = items
         kind: EventKind = "append" if isinstance(statement, Append) else "put"
-        names = (statement.operand.text,)
-        return self._event(kind, line, statement.target, names, (value,), "", items, ends_turn)
+        names, reads = (statement.operand.text,), _list_variables([statement.operand])
+        return self._event(
+            kind, line, statement.target, names, (value,), reads, "", items, ends_turn
+        )
 
     def _compute(
         self, kind: EventKind, line: str, target: str, expression: Expression, ends_turn: bool
@@ -166,7 +182,8 @@ class _Run:
         result = apply(sign, values)
         self._state[target] = result
         names = tuple(operand.text for operand in expression.operands)
-        return self._event(kind, line, target, names, values, sign, result, ends_turn)
+        reads = _list_variables(expression.operands)
+        return self._event(kind, line, target, names, values, reads, sign, result, ends_turn)
 
     def _branch(self, statement: If, ends_turn: bool) -> Iterator[Event]:
         values = (self._read(statement.left), self._read(statement.right))
@@ -180,6 +197,7 @@ class _Run:
             names[0],
             names,
             values,
+            _list_variables((statement.left, statement.right)),
             sign,
             is_true,
             ends_turn and not body,
@@ -196,7 +214,8 @@ class _Run:
         line, variable = write_line(statement), statement.variable
         for item in items:
             self._state[variable] = item
-            yield self._event("take", line, variable, (variable,), (item,), "", item)
+            reads = (statement.source,) if statement.turns is None else ()
+            yield self._event("take", line, variable, (variable,), (item,), reads, "", item)
             yield from self._block(statement.body, is_turn=True)
 
     def _call(self, statement: Call) -> Iterator[Event]:
@@ -204,8 +223,9 @@ class _Run:
         assert helper is not None
         value = self._read(statement.operand)
         line, names = write_line(statement), (statement.operand.text,)
+        reads = _list_variables([statement.operand])
         self._state[HELPER_PARAMETER] = value
-        yield self._event("enter", line, HELPER_PARAMETER, names, (value,), "", value)
+        yield self._event("enter", line, HELPER_PARAMETER, names, (value,), reads, "", value)
         left = self._compute("leave", write_helper(helper), statement.target, helper, False)
         del self._state[HELPER_PARAMETER]
         yield left
@@ -228,10 +248,15 @@ class _Run:
         target: str,
         names: tuple[str, ...],
         values: tuple[Value, ...],
+        reads: tuple[str, ...],
         sign: str,
         result: Value,
         is_turn_end: bool = False,
     ) -> Event:
         state = dict(self._state)
         state.pop(HELPER_PARAMETER, None)
-        return Event(kind, line, target, names, values, sign, result, state, is_turn_end)
+        return Event(kind, line, target, names, values, reads, sign, result, state, is_turn_end)
+
+
+def _list_variables(operands: Sequence[Operand]) -> tuple[str, ...]:
+    return tuple(operand.name for operand in operands if operand.name)

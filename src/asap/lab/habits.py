@@ -22,7 +22,7 @@ Habit = Literal["restating", "re-checking", "abandoned", "wrong-turn", "aside"]
 
 PHRASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "line": ("the next line is {line}.", "the code says {line} here."),
+        "line": ("we are at {line}.", "the code says {line} here."),
         "question": ("the question is what {line} returns.", "we want what {line} returns."),
         "state": ("so far {bindings}.", "we have {bindings} at this point.", "{bindings} still."),
         "check": (
@@ -33,11 +33,11 @@ PHRASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "check value": ("{bindings} is right.", "{bindings}, that was right."),
         "check end": ("the answer {result} is right.", "{result} is the answer, yes."),
         "try loop": ("maybe the whole loop can be done at once.",),
-        "leave loop": ("no, one at a time is right.",),
+        "leave loop": ("one turn at a time is right.",),
         "try end": ("maybe we can work back from the return line.",),
-        "leave end": ("no, its value is not known yet.",),
+        "leave end": ("its value is not known yet.",),
         "try guess": ("maybe {target} is known without computing.",),
-        "leave guess": ("no, that does not work.",),
+        "leave guess": ("that does not work.",),
         "aside list": ("the list starts at 0.", "the order does matter here."),
         "aside loop": ("the loop is short.", "the order does matter here."),
         "aside": (

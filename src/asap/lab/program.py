@@ -308,10 +308,17 @@ class _Drawing:
         return Put(self._list, self._draw_index(), operand)
 
     def _draw_assignment(self, may_name: bool = False) -> Assign:
-        left = self._draw_variable()
         operator = self._chance.choice(self._difficulty.operators)
-        right = self._draw_operand(but=left.text)  # `a - a` makes programs that forget their input
-        return Assign(self._name_target(may_name), Expression((left, right), operator))
+        if self._loop_variables:
+            # A turn goes on from what the one before it left, or the loop would come to nothing.
+            target = self._name_target(may_name=False)
+            left = _name_operand(target)
+            right = self._draw_operand(but=target)
+        else:
+            left = self._draw_variable()
+            right = self._draw_operand(but=left.text)  # `a - a` would forget what came before
+            target = self._name_target(may_name)
+        return Assign(target, Expression((left, right), operator))
 
     def _name_target(self, may_name: bool) -> str:
         """A new variable, where it is sure to be assigned, or one that there is already."""
@@ -330,9 +337,9 @@ class _Drawing:
         draw = chance.random()
         if self._loop_variables and draw < 0.4:
             return _name_operand(self._loop_variables[-1])
-        if draw < 0.7:
+        if draw < 0.75:
             return _name_operand(self._recent)
-        if draw < 0.85:
+        if draw < 0.9:
             return self._draw_item()
         return _name_operand(chance.choice(self._scalars))
 
@@ -340,7 +347,9 @@ class _Drawing:
         chance = self._chance
         while True:
             draw = chance.random()
-            if draw < 0.35:
+            if self._loop_variables and draw < 0.5:
+                operand = _name_operand(self._loop_variables[-1])
+            elif draw < 0.35:
                 operand = self._draw_digit()
             elif draw < 0.5:
                 operand = self._draw_item()

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Literal
 
 from asap.errors import RecipeError
-from asap.lab.execution import Event, TooManyTurns, execute
+from asap.lab.execution import Event, TooManyTurns, execute, has_dead_step
 from asap.lab.habits import Habit, HabitRates
 from asap.lab.narrate import Sentence, cost, narrate
 from asap.lab.openers import REGIMES, Regime, draw_openers
@@ -184,7 +184,7 @@ def _draw_told(task: Task, split: Split, chance: random.Random) -> _Told | None:
     except TooManyTurns:
         return None
     fewest, most = task.difficulty.executed
-    if not fewest <= len(events) - 1 <= most:  # the start is no statement
+    if not fewest <= len(events) - 1 <= most or has_dead_step(events):  # the start is no statement
         return None
     essential = sum(cost(write_event(event)) for event in events)
     room = _FULL * task.tokens[1]

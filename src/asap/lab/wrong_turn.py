@@ -14,7 +14,7 @@ from asap.lab.execution import Event, apply
 from asap.lab.program import MODULUS
 from asap.lab.sentences import write_event, write_read, write_truth
 
-WITHDRAWALS = ("no, {said} is not {wrong}.", "that is wrong, {said} is not {wrong}.")
+WITHDRAWALS = ("that is wrong, {said} is not {wrong}.", "{said} is not {wrong}, so that was wrong.")
 _SLIPS = (1, 1, 1, MODULUS - 1, MODULUS - 1, MODULUS - 1, 2, MODULUS - 2, 5)
 """By how much a result is missed."""
 _OPERAND_SHARE = 0.4
@@ -66,7 +66,13 @@ def _make_mistake(event: Event, chance: random.Random) -> _Mistake:
 def _misread(event: Event, chance: random.Random) -> _Mistake | None:
     """The value of another variable is read; None where that would not show in the result."""
     place = chance.choice([i for i, name in enumerate(event.names) if not name.isdigit()])
-    others = [value for value in event.state.values() if isinstance(value, int)]
+    others = [
+        value
+        for name, value in event.state.items()
+        if isinstance(value, int) and name not in (event.target, event.names[place])
+    ]
+    if not others:
+        return None
     value = chance.choice(others)
     values = tuple(value if i == place else _digit(v) for i, v in enumerate(event.values))
     result = apply(event.sign, values)
