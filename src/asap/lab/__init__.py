@@ -7,6 +7,7 @@ from asap.lab.habits import Habit, HabitRates
 from asap.lab.openers import COUNTS as OPENER_COUNTS
 from asap.lab.openers import HABIT_OPENERS, REGIMES, Regime
 from asap.lab.program import Difficulty
+from asap.lab.separability import SCORES, ScoreName, Separation, label_auc, measure_separability
 from asap.lab.task import GPU, SMALL, TINY, LabTrace, SizeName, Split, Task, draw_traces
 from asap.lab.tokenizer import list_words, write_tokenizer
 
@@ -15,6 +16,7 @@ __all__ = [
     "HABIT_OPENERS",
     "OPENER_COUNTS",
     "REGIMES",
+    "SCORES",
     "SMALL",
     "TINY",
     "Difficulty",
@@ -22,10 +24,14 @@ __all__ = [
     "HabitRates",
     "LabTrace",
     "Regime",
+    "ScoreName",
+    "Separation",
     "SizeName",
     "Split",
     "Task",
     "draw_traces",
+    "label_auc",
     "list_words",
+    "measure_separability",
     "write_tokenizer",
 ]

@@ -239,7 +239,9 @@ class _Run:
             return value
         if operand.number is not None:
             return value[operand.number]
-        return {"len": len, "max": max, "min": min}[operand.function](value)
+        if operand.function == "len":
+            return len(value)
+        return max(value) if operand.function == "max" else min(value)
 
     def _event(
         self,

@@ -1,4 +1,4 @@
-"""The lab's tokenizer: one token per word or sign that its texts are made of, in Hugging Face format.
+"""The lab's tokenizer, in Hugging Face format: one token per word or sign of its texts.
 
 A token carries the blank before it, so that tokens joined are the text. What is no word of the task
 falls to single characters of printable ASCII, so that any other text of it can be read, too. The
