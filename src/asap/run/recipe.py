@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asap.errors import RecipeError
-from asap.prune import METHODS, Need, Options
+from asap.prune import METHODS, Need, Options, list_methods
 from asap.run.recipe_file import describe_first_problem, list_recipes, read_recipe
 from asap.trace import Budget
 
@@ -28,7 +28,9 @@ class Recipe(BaseModel):
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
     )
 
-    method: str = Field(default="asap", description=f"The pruning method: {', '.join(METHODS)}.")
+    method: str = Field(
+        default="asap", description=f"The pruning method: {', '.join(list_methods())}."
+    )
     segment: Literal["block", "paragraph"] = "block"
     """How the thinking is cut into steps: `block` keeps code whole, `paragraph` is the paper's."""
     stage1: Literal["extract", "select", "rewrite", "none"] = "extract"
@@ -130,7 +132,9 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Recipe:
         if self.method not in METHODS:
-            raise ValueError(f"method is '{self.method}'; there are: {', '.join(sorted(METHODS))}")
+            raise ValueError(
+                f"method is '{self.method}'; there are: {', '.join(sorted(list_methods()))}"
+            )
         if not self.drawn_ratios or not all(0.0 < ratio <= 1.0 for ratio in self.drawn_ratios):
             raise ValueError("drawn_ratios must be above 0 and at most 1, and there must be one")
         if len(self.level_tokens) != 3 or any(n < 1 for n in self.level_tokens):
