@@ -3,4 +3,7 @@ labelled habits, every method's training data, students, tables. What it shows i
 given a ranking, not what real traces are like.
 """
 
-__all__: list[str] = []
+from asap.lab.generation import Generation, generate_greedy
+from asap.lab.grade import grade
+
+__all__ = ["Generation", "generate_greedy", "grade"]
