@@ -12,7 +12,7 @@ from asap.errors import ModelError
 from asap.lab import generate_greedy, grade
 
 END = 0
-WORDS = "a bb ccc x = 1 + 2 return f ( ) the".split()
+WORDS = ["a", "bb", "ccc", "x", "=", "1", "+", "2", "return", "f", "(", ")", "the"]
 
 
 def find_questions(n):

@@ -16,6 +16,9 @@ from asap.statistics import Interval
 ProtocolName = Literal["matched", "paper"]
 """`matched`: equal tokens per trace in every arm; `paper`: each method as the paper runs it."""
 
+FIRST_TOKEN_SCORE = "first-token surprisal"
+"""The score whose AUC the accuracies are read against; as a `ScoreAuc` names it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingFigures:
@@ -61,7 +64,7 @@ class ArmData:
     """Mean tokens of the thinking per row, before pruning."""
     tokens_after: float
     redundant_removed: float | None
-    """Share of the tokens of redundant steps that is gone, in [0, 1]; None where it cannot be said."""
+    """Share of the tokens of redundant steps that is gone; None where it cannot be said."""
     essential_removed: float | None
     """The same of essential steps."""
 

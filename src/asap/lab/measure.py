@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asap.bench import Comparison, Graded, compare_arms, measure
+from asap.bench import Comparison, Graded, compare_arms, ends_in_loop
 from asap.errors import InputError
 from asap.lab.findings import Findings, ProtocolName, StudentRun, TrainingFigures
 from asap.statistics import (
@@ -40,6 +40,8 @@ _CLAIMED_PAIRS = (
     *(("asap", arm) for arm in (*SPIRIT, "asap-no-stage1", "asap-no-stage2")),
 )
 _MOST_TOKEN_GAP = 0.05
+_CAP_RESAMPLES = 10_000
+_SWEEP_RESAMPLES = 2_000
 _POWER_TO_WIDTH = (1.959964 + 0.841621) / 1.959964
 """The difference shown with 80 % power, over half the width of a 95 % interval."""
 
@@ -145,7 +147,9 @@ class _Arm:
         self.runs = sorted(runs, key=lambda run: run.seed)
         seeds = Counter(run.seed for run in runs)
         if max(seeds.values()) > 1:
-            raise InputError(f"the arm {name} has two students of seed {seeds.most_common(1)[0][0]}")
+            raise InputError(
+                f"the arm {name} has two students of seed {seeds.most_common(1)[0][0]}"
+            )
 
     @cached_property
     def graded(self) -> list[list[Graded]]:
@@ -160,9 +164,13 @@ class _Arm:
     def tokens(self) -> NDArray[np.int64]:
         return np.array([[each.completion.n_tokens for each in seed] for seed in self.graded])
 
-    def accuracy_at(self, budget: int) -> Interval:
+    def accuracy_at(self, budget: int, n_resamples: int) -> Interval:
         # A greedy completion under a smaller budget is a prefix, and a prefix is cut off.
-        return _find_rate(self.passed & (self.tokens <= budget))
+        passed = self.passed & (self.tokens <= budget)
+        # Wilson's interval for one seed holds at 0 and 1 too; the bootstrap draws seeds as well.
+        if len(passed) == 1:
+            return wilson_interval(int(passed.sum()), passed.shape[1])
+        return paired_bootstrap(passed, n_resamples=n_resamples)
 
 
 def measure_lab(findings: Findings) -> tuple[SettingResults, ...]:
@@ -205,14 +213,13 @@ def _measure_setting(setting: Setting, findings: Findings) -> SettingResults:
     arms = {name: _Arm(name, runs) for name, runs in by_arm.items()}
     _check_problems(arms.values(), findings.budgets[-1])
     differences = _find_differences(arms)
-    rule = _apply_void_rule(setting, differences, findings) if _is_matched(setting) else None
+    is_matched = setting.protocol == "matched"
     return SettingResults(
-        setting, tuple(_score(arm, findings.budgets) for arm in arms.values()), differences, rule
+        setting=setting,
+        scores=tuple(_score(arm, findings.budgets) for arm in arms.values()),
+        differences=differences,
+        void_rule=_apply_void_rule(setting, differences, findings) if is_matched else None,
     )
-
-
-def _is_matched(setting: Setting) -> bool:
-    return setting.protocol == "matched"
 
 
 def _check_problems(arms: Iterable[_Arm], cap: int) -> None:
@@ -234,29 +241,30 @@ def _check_problems(arms: Iterable[_Arm], cap: int) -> None:
 
 
 def _score(arm: _Arm, budgets: Sequence[int]) -> ArmScore:
-    metrics = measure([each for seed in arm.graded for each in seed])
+    completions = [each.completion for seed in arm.graded for each in seed]
+    is_finished = np.array([each.finish_reason == "stop" for each in completions])
+    outputs = [each.completion_ids for each in completions if each.completion_ids is not None]
     figures = [run.training for run in arm.runs if run.training is not None]
-    accuracy_at = {budget: arm.accuracy_at(budget) for budget in budgets}
+    cap = budgets[-1]
+    accuracy_at = {
+        budget: arm.accuracy_at(budget, _CAP_RESAMPLES if budget == cap else _SWEEP_RESAMPLES)
+        for budget in budgets
+    }
     return ArmScore(
         arm=arm.name,
         n_problems=arm.passed.shape[1],
         seed_accuracy=tuple(float(each) for each in arm.passed.mean(axis=1)),
         accuracy_at=accuracy_at,
-        accuracy=accuracy_at[budgets[-1]],
-        accuracy_of_finished=metrics.accuracy_of_finished,
-        truncation=metrics.truncation_rate,
-        loop_rate=metrics.loop_rate,
+        accuracy=accuracy_at[cap],
+        accuracy_of_finished=(
+            float(arm.passed.ravel()[is_finished].mean()) if is_finished.any() else None
+        ),
+        truncation=1 - float(is_finished.mean()),
+        loop_rate=(fmean(map(ends_in_loop, outputs)) if len(outputs) == len(completions) else None),
         tokens=paired_bootstrap(arm.tokens),
         latency_s=fmean(run.seconds_generating / len(run.graded) for run in arm.runs),
         training=_average(figures) if len(figures) == len(arm.runs) else None,
     )
-
-
-def _find_rate(passed: NDArray[np.bool_]) -> Interval:
-    """Wilson's interval for one seed, which holds at 0 and 1 too; else the bootstrap."""
-    if len(passed) == 1:
-        return wilson_interval(int(passed.sum()), passed.shape[1])
-    return paired_bootstrap(passed)
 
 
 def _average(figures: Sequence[TrainingFigures]) -> TrainingFigures:
@@ -331,18 +339,20 @@ def _apply_void_rule(
     trained = [tokens[arm] for arm in ("oracle", "random", "anti-oracle") if arm in tokens]
     gap = (max(trained) - min(trained)) / max(trained) if len(trained) == 3 else None
     reasons = [
-        f"oracle does not beat {name}: {_say_points(interval)}"
+        f"`oracle` does not beat `{name}`: {_say_points(interval)}"
         for name, interval in found.items()
         if interval.low <= 0
     ]
     if gap is not None and gap > _MOST_TOKEN_GAP:
-        reasons.append(f"the arms' training tokens are not equal: they differ by {100 * gap:.1f} %")
+        reasons.append(f"The arms' training tokens are not equal: they differ by {100 * gap:.1f} %")
     if reasons:
         return VoidRule("void", tuple(reasons), gap)
     if missing:
-        return VoidRule("unknown", (f"oracle was not compared with {' and '.join(missing)}",), gap)
+        return VoidRule(
+            "unknown", (f"`oracle` was not compared with `{'` and `'.join(missing)}`",), gap
+        )
     if gap is None:
-        return VoidRule("unknown", ("the arms' training tokens are not known",), gap)
+        return VoidRule("unknown", ("The arms' training tokens are not known",), gap)
     return VoidRule("passed", (), gap)
 
 
