@@ -25,6 +25,7 @@ from asap.statistics import (
     adjust_holm,
     mcnemar_exact,
     paired_bootstrap,
+    smallest_accuracy_difference,
     wilcoxon_signed_rank,
     wilson_interval,
 )
@@ -305,12 +306,14 @@ def _compare(one: _Arm, other: _Arm) -> PairDifference:
     # The comparison's own figure leaves the spread over seeds out; the width has it.
     from_width = _POWER_TO_WIDTH * (accuracy.high - accuracy.low) / 2
     majority = [[bool(share > 0.5) for share in arm.passed.mean(axis=0)] for arm in (one, other)]
+    # Of two equal arms it is the least that McNemar's test can show at all.
+    least = smallest_accuracy_difference(majority[0], majority[0])
     means = one.passed.mean(axis=0) - other.passed.mean(axis=0)
     return PairDifference(
         first=one.name,
         second=other.name,
         accuracy=accuracy,
-        smallest_accuracy=max(compared.smallest_accuracy, from_width),
+        smallest_accuracy=max(compared.smallest_accuracy, from_width, least),
         mcnemar=_not_adjusted(mcnemar_exact(*majority)),
         wilcoxon=_not_adjusted(wilcoxon_signed_rank(np.round(means, 9)).p_value),
         tokens=compared.tokens.mean,

@@ -191,10 +191,11 @@ def _say_aucs(findings: Findings) -> Iterable[str]:
 
 def _say_bases(findings: Findings) -> Iterable[str]:
     for base in findings.bases:
+        is_through = _GATE[0] <= base.accuracy.estimate <= _GATE[1]
         yield (
             f"The base of regime {base.regime}, {base.student}, solves "
-            f"{show_percent(base.accuracy)} % of {base.n_problems:,} validation problems (the gate, 60 to 90 %: "
-            f"{'passed' if _GATE[0] <= base.accuracy.estimate <= _GATE[1] else 'NOT PASSED'})."
+            f"{show_percent(base.accuracy)} % of {base.n_problems:,} validation problems: the gate "
+            f"of 60 to 90 % is {'passed' if is_through else '**not passed**'}."
         )
         if base.trials:
             yield _show(lay_out_gate(base))
