@@ -221,3 +221,10 @@ def test_against_scipy():
     assert mcnemar_exact([True] * 3 + [False] * 12, [False] * 3 + [True] * 12) == pytest.approx(
         stats.binomtest(3, 15).pvalue
     )
+
+
+def test_mcnemar_of_many_problems_in_numpys_truth_values():
+    # Their sums are 64-bit integers: 2^63 and 2^64 are none.
+    for n in (62, 63, 64, 80):
+        first, second = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
+        assert mcnemar_exact(list(first), list(second)) == 2 / 2**n
