@@ -29,7 +29,7 @@ from asap.lab.findings import (
 from asap.lab.grade import grade
 from asap.lab.measure import SettingResults
 from asap.lab.openers import Regime
-from asap.lab.pool import Job, Pool
+from asap.lab.pool import Job, run_jobs
 from asap.lab.report import write_report
 from asap.lab.scale import (
     BUDGETED_ARMS,
@@ -138,13 +138,12 @@ def run_lab(
     for n, place in enumerate(places):
         on_progress("rows", n, len(places))
         _write_rows(place)
-    with Pool(workers) as pool:
-        _train_bases(places, pool, device, on_progress)
-        _pass_gate(places, pool, device, on_progress)
-        for place in places:
-            _measure_separability(place, device)
-        _prune(places, pool, device, on_progress)
-        _train_students(places, pool, device, on_progress)
+    _train_bases(places, workers, device, on_progress)
+    _pass_gate(places, workers, device, on_progress)
+    for place in places:
+        _measure_separability(place, device)
+    _prune(places, workers, device, on_progress)
+    _train_students(places, workers, device, on_progress)
     for place in places:
         _write_json(place.folder / "finished.json", {"finished": say_now()})
     finished = [
@@ -242,7 +241,7 @@ def _as_row(trace: LabTrace) -> dict[str, Any]:
 
 
 def _train_bases(
-    places: Sequence[_Place], pool: Pool, device: str, on_progress: OnProgress
+    places: Sequence[_Place], workers: int, device: str, on_progress: OnProgress
 ) -> None:
     jobs, folders = [], []
     for place in places:
@@ -259,7 +258,7 @@ def _train_bases(
         -(-place.scale.n_base // place.scale.base.batch_size) * len(place.scale.students)
         for place in places
     )
-    pool.run(jobs, lambda _: on_progress("bases (steps)", _count_steps(folders), n_steps))
+    run_jobs(jobs, workers, lambda _: on_progress("bases (steps)", _count_steps(folders), n_steps))
 
 
 def _count_steps(folders: Iterable[Path]) -> int:
@@ -272,7 +271,9 @@ def _count_steps(folders: Iterable[Path]) -> int:
     return n_steps
 
 
-def _pass_gate(places: Sequence[_Place], pool: Pool, device: str, on_progress: OnProgress) -> None:
+def _pass_gate(
+    places: Sequence[_Place], workers: int, device: str, on_progress: OnProgress
+) -> None:
     """Raise RunStopped where a base has not learned the language, or too well to be improved."""
     jobs = [
         Job(
@@ -288,7 +289,7 @@ def _pass_gate(places: Sequence[_Place], pool: Pool, device: str, on_progress: O
         for place in places
         for student in place.scale.students
     ]
-    pool.run(jobs, lambda n: on_progress("gate", n, len(jobs)))
+    run_jobs(jobs, workers, lambda n: on_progress("gate", n, len(jobs)))
     for place in places:
         for student in place.scale.students:
             accuracy = _describe_base(place, student).accuracy.estimate
@@ -342,17 +343,17 @@ def _read_aucs(place: _Place) -> Iterator[ScoreAuc]:
         yield ScoreAuc(place.regime, each.score, each.auc, each.n_traces)
 
 
-def _prune(places: Sequence[_Place], pool: Pool, device: str, on_progress: OnProgress) -> None:
+def _prune(places: Sequence[_Place], workers: int, device: str, on_progress: OnProgress) -> None:
     jobs = [
         Job(prune_arm, (arm, place.rows("train"), place.run(arm), place.labels, device))
         for place in places
         for arm in place.arms
     ]
-    pool.run(jobs, lambda n: on_progress("pruning (arms)", n, len(jobs)))
+    run_jobs(jobs, workers, lambda n: on_progress("pruning (arms)", n, len(jobs)))
 
 
 def _train_students(
-    places: Sequence[_Place], pool: Pool, device: str, on_progress: OnProgress
+    places: Sequence[_Place], workers: int, device: str, on_progress: OnProgress
 ) -> None:
     jobs = []
     for place in places:
@@ -368,7 +369,7 @@ def _train_students(
                     own = place.student(student, arm.key, seed)
                     training = (place.run(arm), others, base, recipe, own, device)
                     jobs.append(Job(train_and_answer, (training, questions, cap)))
-    pool.run(jobs, lambda n: on_progress("students", n, len(jobs)))
+    run_jobs(jobs, workers, lambda n: on_progress("students", n, len(jobs)))
 
 
 def _read_students(place: _Place) -> Iterator[StudentRun]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any, Self
+from typing import Any
 
 _LOOK_S = 2.0
 """Between two looks at how far the jobs are."""
@@ -25,35 +25,22 @@ class Job:
     arguments: tuple[Any, ...]
 
 
-class Pool:
-    """Worker processes, gone with the process that began them.
+def run_jobs(
+    jobs: Sequence[Job], workers: int, on_look: Callable[[int], None] = lambda _: None
+) -> None:
+    """Do jobs, in any order; the first error ends the rest and is raised.
 
     Args:
-        workers: how many jobs at a time.
+        jobs: what is to be done.
+        workers: how many at a time; the cores are shared out among them.
+        on_look: called again and again with the number of jobs that are done.
     """
-
-    def __init__(self, workers: int) -> None:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        self._executor = ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), threads)
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._executor.shutdown(cancel_futures=True)
-
-    def run(self, jobs: Sequence[Job], on_look: Callable[[int], None] = lambda _: None) -> None:
-        """Do jobs, in any order; the first error ends the rest and is raised.
-
-        Args:
-            jobs: what is to be done.
-            on_look: called again and again with the number of jobs that are done.
-        """
-        running: set[Future[None]] = {
-            self._executor.submit(job.run, *job.arguments) for job in jobs
-        }
+    workers = min(workers, len(jobs))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), threads)
+    ) as executor:
+        running: set[Future[None]] = {executor.submit(job.run, *job.arguments) for job in jobs}
         try:
             while running:
                 done, running = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
@@ -61,8 +48,7 @@ class Pool:
                     future.result()
                 on_look(len(jobs) - len(running))
         except BaseException:
-            for future in running:
-                future.cancel()
+            executor.shutdown(cancel_futures=True)
             raise
 
 

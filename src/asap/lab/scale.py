@@ -92,7 +92,7 @@ _BASE = TrainRecipe(
     learning_rate=2e-3,
     epochs=1.0,
     max_length=1024,
-    batch_size=32,
+    batch_size=16,
     accumulation=1,
     lr_schedule="cosine-with-min",
     min_lr_ratio=0.1,
@@ -100,23 +100,21 @@ _BASE = TrainRecipe(
     clip_norm=1.0,
     weight_decay=0.01,
     adam_beta2=0.95,
-    dtype="fp32",
+    dtype="bf16",
     gradient_checkpointing=False,
     group_by_length=True,
     template="deepseek-r1",
-    save_steps=200,
+    save_steps=250,
     log_steps=25,
     seed=0,
 )
-_STUDENT = _BASE.model_copy(
-    update={"learning_rate": 5e-4, "epochs": 2.0, "batch_size": 16, "adam_beta2": 0.99}
-)
+_STUDENT = _BASE.model_copy(update={"learning_rate": 5e-4, "adam_beta2": 0.99})
 
 SCALES: dict[SizeName, Scale] = {
     "tiny": Scale(
         task=TINY,
         network=Network(hidden=192, layers=4, heads=4, intermediate=512),
-        n_base=50_000,
+        n_base=40_000,
         n_train=2_000,
         n_validation=400,
         n_test=1_000,
@@ -146,10 +144,10 @@ SCALES: dict[SizeName, Scale] = {
         n_validation=500,
         n_test=2_000,
         base=_BASE.model_copy(
-            update={"learning_rate": 6e-4, "batch_size": 128, "dtype": "bf16", "max_length": 1536}
+            update={"learning_rate": 6e-4, "batch_size": 128, "max_length": 1536}
         ),
         student=_STUDENT.model_copy(
-            update={"learning_rate": 1e-4, "batch_size": 64, "dtype": "bf16", "max_length": 1536}
+            update={"learning_rate": 1e-4, "batch_size": 64, "max_length": 1536}
         ),
         budgets=(128, 192, 256, 384, 512, 768, 1024, 1280),
         arms=ALL_ARMS,
