@@ -10,17 +10,20 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from asap.bench import BENCHMARKS, open_benchmark
 from asap.cli import flags
 from asap.cli.progress import TrainBar
 from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.train import (
     Mix,
+    ProblemIndex,
     Shown,
     Tracker,
     TrainRecipe,
     TrainRequest,
     TrainResult,
+    index_problems,
     load_train_recipe,
     preview,
     shipped_train_recipes,
@@ -29,6 +32,7 @@ from asap.train import (
 
 _EXAMPLE_CHARACTERS = 400
 """Shown of the example's masked part and of its trained part: the begin and the end of each."""
+_OVERLAPS_SHOWN = 5
 
 
 @flags.with_recipe_flags(recipe=TrainRecipe)
@@ -70,6 +74,15 @@ def train(
     allow_empty_prompts: Annotated[
         bool, typer.Option("--allow-empty-prompts", help="Train on rows without a prompt too.")
     ] = False,
+    decontaminate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="List rows that share long n-grams with problems of these benchmarks, commas "
+            f"between: {', '.join(BENCHMARKS)}.",
+        ),
+    ] = None,
+    data: flags.Data = None,
     device: Annotated[
         Literal["auto", "cpu"], typer.Option(help="cpu leaves a GPU alone.")
     ] = "auto",
@@ -102,6 +115,7 @@ def train(
         same_rows=tuple(same_rows or ()),
         mix=None if mix is None or mix_share is None else Mix(mix, mix_share),
         allow_empty_prompts=allow_empty_prompts,
+        problems=_read_problems(decontaminate, data) if decontaminate else None,
     )
     terminal = Terminal(stderr=True)
     if dry_run:
@@ -131,6 +145,21 @@ def train(
         print_result(result)
 
 
+def _read_problems(names: str, data: list[str] | None) -> ProblemIndex:
+    """The problems of the benchmarks that `--decontaminate` names."""
+    paths = flags.parse_data(data)
+    opened = [
+        open_benchmark(name, paths.get(name.partition(":")[0]))
+        for name in dict.fromkeys(name.strip() for name in names.split(","))
+    ]
+    index = index_problems({each.name: each.questions.values() for each in opened})
+    if index.unchecked:
+        Terminal(stderr=True).say(
+            f"decontaminate: {len(index.unchecked):,} problems are too short to be looked for"
+        )
+    return index
+
+
 def print_shown(terminal: Terminal, shown: Shown) -> None:
     """What is trained on, what is left out, and the first row with its mask."""
     data = shown.data
@@ -141,6 +170,17 @@ def print_shown(terminal: Terminal, shown: Shown) -> None:
     )
     for reason, count in data.left_out.items():
         terminal.say(f"left out: {count:,} × {reason} (listed in excluded.jsonl)")
+    if shown.overlaps is not None:
+        n_rows = len({(each.row, each.variant) for each in shown.overlaps})
+        terminal.say(
+            f"benchmarks: {n_rows:,} rows share long n-grams with problems"
+            + (" (listed in contaminated.jsonl; they are trained on all the same)" * bool(n_rows))
+        )
+        for each in sorted(shown.overlaps, key=lambda each: -each.coverage)[:_OVERLAPS_SHOWN]:
+            terminal.say(
+                f"  row {each.row} ({each.id}): {each.coverage:.0%} of {each.benchmark} "
+                f"{each.problem_id}, in its {each.where}"
+            )
     n_tokens = data.masked_tokens + data.trained_tokens
     terminal.say(
         f"tokens: {n_tokens:,}, {data.tokens_per_sample:,.0f} a row; masked (prompt) "

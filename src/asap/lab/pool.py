@@ -36,7 +36,7 @@ def run_jobs(
         on_look: called again and again with the number of jobs that are done.
     """
     workers = min(workers, len(jobs))
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, count_cores() // workers)
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), threads)
     ) as executor:
@@ -50,6 +50,13 @@ def run_jobs(
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _begin(parent: int, threads: int) -> None:

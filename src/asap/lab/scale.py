@@ -89,7 +89,8 @@ class Scale:
 
 
 _BASE = TrainRecipe(
-    learning_rate=2e-3,
+    optimizer="muon",
+    learning_rate=4e-3,
     epochs=1.0,
     max_length=1024,
     batch_size=16,
@@ -114,7 +115,7 @@ SCALES: dict[SizeName, Scale] = {
     "tiny": Scale(
         task=TINY,
         network=Network(hidden=192, layers=4, heads=4, intermediate=512),
-        n_base=40_000,
+        n_base=24_000,
         n_train=2_000,
         n_validation=400,
         n_test=1_000,
@@ -144,7 +145,7 @@ SCALES: dict[SizeName, Scale] = {
         n_validation=500,
         n_test=2_000,
         base=_BASE.model_copy(
-            update={"learning_rate": 6e-4, "batch_size": 128, "max_length": 1536}
+            update={"learning_rate": 2e-3, "batch_size": 128, "max_length": 1536}
         ),
         student=_STUDENT.model_copy(
             update={"learning_rate": 1e-4, "batch_size": 64, "max_length": 1536}

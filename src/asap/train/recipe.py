@@ -40,8 +40,10 @@ class TrainRecipe(BaseModel):
     """Share of the steps in which the learning rate rises."""
     clip_norm: float = Field(default=0.2, gt=0.0)
     """Largest norm of the gradient."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """`muon`: Muon for the hidden matrices beside AdamW, for small models from scratch."""
     weight_decay: float = Field(default=0.0, ge=0.0)
-    """AdamW's."""
+    """The optimizer's."""
     adam_beta2: float = Field(default=0.999, gt=0.0, lt=1.0)
     """AdamW's decay of the second moment."""
     lora_rank: int | None = Field(default=None, ge=1)

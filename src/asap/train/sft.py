@@ -96,13 +96,18 @@ def fit(
     template.prepare_tokenizer()
 
     class Trainer(SFTTrainer):
-        """TRL's, with our order of rows."""
+        """TRL's, with our order of rows and Muon."""
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             if not recipe.group_by_length:
                 return super()._get_train_sampler(train_dataset)
             n = recipe.batch_size * recipe.accumulation * self.args.world_size
             return LengthGrouped(lengths, n, recipe.seed)
+
+        def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+            if recipe.optimizer == "muon" and self.optimizer is None:
+                self.optimizer = _build_muon(self.model, recipe)
+            return super().create_optimizer(*args, **kwargs)
 
     # TRL and PEFT still use names that transformers is about to change, and it says so.
     warnings.filterwarnings("ignore", "`.*` is deprecated and will be removed", FutureWarning)
@@ -267,6 +272,16 @@ def _build_lora(recipe: TrainRecipe) -> Any:
     )
 
 
+def _build_muon(model: Any, recipe: TrainRecipe) -> Any:
+    import torch
+
+    if not hasattr(torch.optim, "Muon"):
+        raise RecipeError("optimizer 'muon' needs torch 2.9 or later; use adamw")
+    from asap.train.muon import MuonWithAdamW
+
+    return MuonWithAdamW(model, check_recipe(recipe), recipe.adam_beta2, recipe.weight_decay)
+
+
 def _replace_printers(trainer: Any, follower: Any) -> None:
     """What transformers would print goes to our log and to whoever asked."""
     from transformers import PrinterCallback, ProgressCallback
@@ -297,7 +312,7 @@ def _make_follower(
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if is_main:  # what was logged after the checkpoint comes again
-                folder.write_log(state.log_history)
+                folder.write_lines("log.jsonl", state.log_history)
 
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any

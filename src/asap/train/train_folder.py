@@ -78,10 +78,10 @@ class TrainFolder:
         shutil.rmtree(self.data)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
-    def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Write `log.jsonl` anew."""
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (self.path / "log.jsonl").write_text(text, encoding="utf-8", newline="\n")
+    def write_lines(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write a file of JSON lines anew."""
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        (self.path / name).write_text(text, encoding="utf-8", newline="\n")
 
     def append_log(self, line: Mapping[str, Any]) -> None:
         """Add a line to `log.jsonl`."""

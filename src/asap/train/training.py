@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -16,8 +17,9 @@ from asap.errors import RunFolderError
 from asap.run import find_versions, read_report, say_now
 from asap.surprisal import digest_weights, find_model_folder
 from asap.train.data import DataPlan, Mix, TrainData, write_data
+from asap.train.decontaminate import Overlap, ProblemIndex, find_overlaps
 from asap.train.recipe import TrainRecipe
-from asap.train.rows import fingerprint_rows
+from asap.train.rows import fingerprint_rows, read_rows
 from asap.train.sft import Tracker, check_recipe, fit, only_first_process
 from asap.train.template import Template, load_tokenizer
 from asap.train.train_folder import TrainFolder
@@ -39,6 +41,8 @@ class TrainRequest:
     """Run folders of the other arms of a comparison."""
     mix: Mix | None = None
     allow_empty_prompts: bool = False
+    problems: ProblemIndex | None = None
+    """Rows that share long n-grams with these are listed; they are trained on all the same."""
 
     @property
     def plan(self) -> DataPlan:
@@ -74,6 +78,8 @@ class Shown:
     """Of the first row, decoded with its special tokens: what is masked,"""
     trained_text: str
     """and what is trained on."""
+    overlaps: tuple[Overlap, ...] | None
+    """Rows that hold a part of a benchmark's problem; None where they were not looked for."""
 
 
 def preview(request: TrainRequest) -> Shown:
@@ -88,7 +94,7 @@ def preview(request: TrainRequest) -> Shown:
     template = Template(tokenizer, request.recipe.template)
     with TemporaryDirectory() as folder:
         data = write_data(request.plan, template, Path(folder))
-    return _show(data, template, tokenizer)
+    return _show(data, template, tokenizer, _find_overlaps(request))
 
 
 def train_model(
@@ -137,9 +143,12 @@ def train_model(
     with only_first_process(device) as is_first:
         if is_first:
             data = _prepare(folder, request, template, on_rows)
-            begun |= {"data": _report_data(data)}
+            overlaps = _find_overlaps(request)
+            if overlaps is not None:
+                folder.write_lines("contaminated.jsonl", map(asdict, overlaps))
+            begun |= {"data": _report_data(data, overlaps)}
             folder.write_report({"status": "unfinished", **begun})
-            on_data(_show(data, template, tokenizer), bool(report))
+            on_data(_show(data, template, tokenizer, overlaps), bool(report))
     efficiency = fit(
         str(path),
         request.recipe,
@@ -207,15 +216,25 @@ def _prepare(
     return data
 
 
-def _show(data: TrainData, template: Template, tokenizer: Any) -> Shown:
+def _find_overlaps(request: TrainRequest) -> tuple[Overlap, ...] | None:
+    if request.problems is None:
+        return None
+    sources = (request.source, *([request.mix.source] if request.mix else []))
+    rows = chain.from_iterable(map(read_rows, sources))
+    return tuple(find_overlaps(rows, request.problems))
+
+
+def _show(
+    data: TrainData, template: Template, tokenizer: Any, overlaps: tuple[Overlap, ...] | None
+) -> Shown:
     assert data.example is not None
     ids, n_prompt = data.example.input_ids, data.example.n_prompt
-    return Shown(
-        template.name, data, tokenizer.decode(ids[:n_prompt]), tokenizer.decode(ids[n_prompt:])
-    )
+    masked, trained = tokenizer.decode(ids[:n_prompt]), tokenizer.decode(ids[n_prompt:])
+    return Shown(template.name, data, masked, trained, overlaps)
 
 
-def _report_data(data: TrainData) -> dict[str, Any]:
+def _report_data(data: TrainData, overlaps: tuple[Overlap, ...] | None) -> dict[str, Any]:
+    found = {} if overlaps is None else {"overlaps_with_benchmarks": len(overlaps)}
     return {
         "rows": data.n_rows,
         "rows_held_out": data.n_eval,
@@ -224,4 +243,5 @@ def _report_data(data: TrainData) -> dict[str, Any]:
         "masked_tokens": data.masked_tokens,
         "trained_tokens": data.trained_tokens,
         "tokens_per_sample": round(data.tokens_per_sample, 1),
+        **found,
     }
