@@ -305,6 +305,7 @@ def test_a_finished_run_is_not_done_again(prune: Prune, small: Path) -> None:
         ({"shard_rows": 3}, "shard_rows"),
         ({"tools": Tools(FakeCounter(), FakeScorer(name="other@1234"))}, "scorer weights"),
         ({"tools": Tools(FakeCounter("other"), FakeScorer())}, "tokenizer"),
+        ({"tools": Tools(FakeCounter(), FakeScorer(), labels={0: [True]})}, "labels is not set"),
     ],
 )
 def test_another_run_s_folder_is_refused_and_left_as_it_is(

@@ -24,7 +24,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "line": ("we are at {line}.", "the code says {line} here."),
         "question": ("the question is what {line} returns.", "we want what {line} returns."),
-        "state": ("so far {bindings}.", "we have {bindings} at this point.", "{bindings} still."),
+        "state": ("we have {bindings} so far.", "at this point {bindings}.", "{bindings} for now."),
         "check": (
             "checking again, {read}{result}, yes.",
             "{read}{result} again, so that holds.",

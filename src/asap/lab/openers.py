@@ -18,6 +18,7 @@ from typing import Literal
 
 Regime = Literal["shared", "distinct"]
 REGIMES: tuple[Regime, ...] = ("shared", "distinct")
+"""Both of them."""
 
 COUNTS: Mapping[str, int] = MappingProxyType(
     {

@@ -59,6 +59,7 @@ class Task:
 
 
 TINY = Task("tiny")
+"""For two CPU cores and about two hours per regime."""
 SMALL = Task(
     "small",
     Difficulty(
@@ -66,6 +67,7 @@ SMALL = Task(
     ),
     tokens=(160, 560),
 )
+"""Longer programs, for a night on a CPU."""
 GPU = Task(
     "gpu",
     Difficulty(
@@ -80,6 +82,7 @@ GPU = Task(
     ),
     tokens=(200, 900),
 )
+"""For one GPU: programs of up to 22 executed statements, with functions of lists."""
 
 
 @dataclass(frozen=True, slots=True)
