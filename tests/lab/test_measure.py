@@ -295,8 +295,9 @@ class TestReading:
         claims = read(arms | stages, {"original": 40})
         assert [ruling for ruling, _ in claims] == ["reproduced"] * 4
         assert claims[0][1].startswith("`asap` is above `spirit-fast` in accuracy: +20.0 points [")
-        assert "Its answers are shorter than those of `original`: -20 tokens [-20, -20]." in (
-            claims[1][1]
+        assert (
+            "Its answers are shorter than those of `original`: -20 tokens [-20, -20]."
+            in (claims[1][1])
         )
 
     def test_everything_the_other_way_round(self):
@@ -316,8 +317,9 @@ class TestReading:
             assert "not distinguishable" in said
             assert "above" not in said
             assert "below" not in said
-        assert "+0.0 points [+0.0, +0.0]; a true difference of 15.0 points would be shown" in (
-            claims[0][1]
+        assert (
+            "+0.0 points [+0.0, +0.0]; a true difference of 15.0 points would be shown"
+            in (claims[0][1])
         )
 
     def test_one_part_of_a_claim_is_not_the_claim(self):
