@@ -1,4 +1,4 @@
-"""Figures, differences, the void rule and the reading, on students whose answers are written down."""
+"""Figures, differences, the void rule and the reading, on students whose answers are known."""
 
 from __future__ import annotations
 
