@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,36 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("ASAP_REAL_DATA is not set")
     return Path(folder)
+
+
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|{digits}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+@pytest.fixture(scope="session")
+def read_vocabulary(real_data: Path) -> Callable[[str], str]:
+    """The `tokenizer.json` of a real vocabulary (`qwen2`, `llama3`), without special tokens."""
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+
+    class Converter(TikTokenConverter):
+        """Reads the rank file itself; the tiktoken package is not needed for that."""
+
+        @staticmethod
+        def load_tiktoken_bpe(path: str) -> dict[bytes, int]:
+            pairs = (line.split() for line in Path(path).read_bytes().splitlines())
+            return {base64.b64decode(token): int(rank) for token, rank in pairs}
+
+    @cache
+    def read(kind: str) -> str:
+        source = real_data.parent / "tokenizers" / f"{kind}.tiktoken"
+        if not source.is_file():
+            pytest.skip(f"no {source.name} beside ASAP_REAL_DATA")
+        pattern = SPLIT.replace("{digits}", r"\p{N}" if kind == "qwen2" else r"\p{N}{1,3}")
+        return str(Converter(str(source), pattern=pattern).converted().to_str())
+
+    return read
 
 
 _WORDS = ["sum", "list", "number", "index", "loop", "value", "first", "next", "last", "check"]

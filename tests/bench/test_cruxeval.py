@@ -74,6 +74,7 @@ def test_the_prompt_shows_code_and_call_and_not_the_answer(open_rows):
     assert "print(repr(f(SEEN[:], lambda x: x + 1)))" in question.prompt
     assert "return [g(x) for x in xs]" in question.prompt
     assert "[2, 3]" not in question.prompt
+    assert question.statement == ROW["code"]
 
 
 LEETCODE_ROW = {
@@ -112,3 +113,4 @@ def test_leetcodes_prompt_is_ours(open_rows):
     assert "Add up the list." in question.prompt
     assert "def total(self, head: Optional[ListNode]) -> int:" in question.prompt
     assert "not ours" not in question.prompt
+    assert question.statement == LEETCODE_ROW["problem_description"]

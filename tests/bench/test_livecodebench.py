@@ -198,6 +198,8 @@ def test_prompts_tell_programs_from_methods(open_rows):
     assert "standard input" not in method_
     assert "def pair(self, a: int, b: int) -> List[int]:" in method_
     assert all(question.canonical is None for question in dataset.questions.values())
+    statements = {question.statement for question in dataset.questions.values()}
+    assert statements == {"Print the sum of the numbers on the line."}
 
 
 def test_errata_are_marked_by_id_and_by_title(open_rows):

@@ -16,6 +16,7 @@ def humaneval_question(open_rows, humaneval_row):
 def test_the_stub_stands_in_the_prompt_unchanged_and_fenced(humaneval_question, humaneval_row):
     block = extract_code("</think>\n" + humaneval_question.prompt)
     assert block == humaneval_row["prompt"].rstrip()
+    assert humaneval_question.statement == humaneval_row["prompt"]
 
 
 def test_the_solution_and_the_tests_do_not_stand_in_the_prompt(humaneval_question):

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": PLAN,
     "bench": {"judge", "chat", "trace", "corpus"},
     "rank": RANK,
-    "train": {"trace", "corpus", "run", "bench", "recipes"},
+    "train": {"trace", "corpus", "surprisal", "run", "bench", "recipes"},
     "lab": PLAN | {"rank", "judge", "bench", "train", "report"},
     "report": {"trace"},
 }
@@ -39,10 +39,12 @@ HEAVY = {
     "openai",
     "pandas",
     "ray",
+    "peft",
     "safetensors",
     "scipy",
     "torch",
     "transformers",
+    "trl",
 }
 """Extras, and what they bring; pyarrow and numpy are part of every install."""
 STDLIB_ONLY = {"trace", "judge"}

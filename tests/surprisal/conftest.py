@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 import os
@@ -27,7 +26,6 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
-from transformers.convert_slow_tokenizer import TikTokenConverter
 
 from asap.surprisal import ScoreRequest
 from asap.trace import segment_thinking
@@ -160,30 +158,15 @@ def requests() -> list[ScoreRequest]:
     ]
 
 
-class _Converter(TikTokenConverter):
-    """Reads the rank file itself; the tiktoken package is not needed for that."""
-
-    @staticmethod
-    def load_tiktoken_bpe(path: str) -> dict[bytes, int]:
-        pairs = (line.split() for line in Path(path).read_bytes().splitlines())
-        return {base64.b64decode(token): int(rank) for token, rank in pairs}
-
-
 @pytest.fixture(scope="session")
-def real_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], Path]:
+def real_vocabulary(
+    tmp_path_factory: pytest.TempPathFactory, read_vocabulary: Callable[[str], str]
+) -> Callable[[str, bool], Path]:
     """A folder with the tokenizer of a real vocabulary (`qwen2`, `llama3`), with or without BOS."""
-    converted: dict[str, str] = {}
 
     def make(kind: str, has_bos: bool) -> Path:
-        if kind not in converted:
-            source = real_data().parent / "tokenizers" / f"{kind}.tiktoken"
-            if not source.is_file():
-                pytest.skip(f"no {source.name} beside ASAP_REAL_DATA")
-            digits = r"\p{N}" if kind == "qwen2" else r"\p{N}{1,3}"
-            pattern = SPLIT.replace(r"\p{N}|", digits + "|", 1)
-            converted[kind] = _Converter(str(source), pattern=pattern).converted().to_str()
         folder = tmp_path_factory.mktemp("vocabulary") / kind
-        save_tokenizer(Tokenizer.from_str(converted[kind]), folder, has_bos=has_bos)
+        save_tokenizer(Tokenizer.from_str(read_vocabulary(kind)), folder, has_bos=has_bos)
         return folder
 
     return make

@@ -29,6 +29,8 @@ class Question:
     """The benchmark's own."""
     prompt: str
     """The user's turn, without any model's template."""
+    statement: str
+    """What is the benchmark's own in it: no words of ours around it, no starter code."""
     canonical: str | None
     """A solution that should pass, where the data has one."""
     has_erratum: bool = False

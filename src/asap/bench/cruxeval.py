@@ -35,7 +35,8 @@ def read_call(row: Row) -> Question:
     """The code and the call."""
     fields = CruxRow.model_validate(row)
     canonical = _write_program(fields.output)
-    return Question(fields.id, ask_for_output(fields.code, fields.input), canonical)
+    prompt = ask_for_output(fields.code, fields.input)
+    return Question(fields.id, prompt, fields.code, canonical)
 
 
 def build_prediction(row: Row) -> CallProblem:

@@ -36,7 +36,7 @@ def read_function(row: Row) -> Question:
     """A question of HumanEval or HumanEval+."""
     fields = HumanEvalRow.model_validate(row)
     canonical = fields.prompt + fields.canonical_solution
-    return Question(fields.task_id, ask_to_complete(fields.prompt), canonical)
+    return Question(fields.task_id, ask_to_complete(fields.prompt), fields.prompt, canonical)
 
 
 def build_from_tests(row: Row) -> CallProblem:

@@ -31,7 +31,7 @@ def read_method(row: Row) -> Question:
     """The description and the starter code."""
     fields = LeetCodeRow.model_validate(row)
     prompt = ask_to_fill_in(fields.problem_description, fields.starter_code)
-    return Question(fields.task_id, prompt, fields.completion)
+    return Question(fields.task_id, prompt, fields.problem_description, fields.completion)
 
 
 def build_method(row: Row) -> CallProblem:

@@ -109,7 +109,7 @@ def read_task(row: Row) -> Question:
     else:
         prompt = ask_for_program(fields.question_content)
     has_erratum = bool(ERRATA & {fields.question_id, fields.question_title})
-    return Question(fields.question_id, prompt, None, has_erratum)
+    return Question(fields.question_id, prompt, fields.question_content, None, has_erratum)
 
 
 def build_task(row: Row) -> Problem:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from asap.bench import BENCHMARKS, Engine, ServerDType
@@ -141,14 +142,15 @@ def parse_data(values: list[str] | None) -> dict[str, Path]:
 
 
 def with_recipe_flags(
-    *names: str,
+    *names: str, recipe: type[BaseModel] = Recipe
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one flag per recipe field; it gets them as one dict, `fields`.
 
     Args:
         names: the fields; all of them where none is named.
+        recipe: whose fields.
     """
-    fields = {name: Recipe.model_fields[name] for name in names or Recipe.model_fields}
+    fields = {name: recipe.model_fields[name] for name in names or recipe.model_fields}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asap.cli import compare, doctor, eval, judge, prune, rank, score, show, verify
+from asap.cli import compare, doctor, eval, export, judge, prune, rank, score, show, train, verify
 from asap.errors import RunStopped, UserError
 
 app = typer.Typer(
@@ -79,7 +79,7 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             _leave_at_once(
                 "the same command goes on from here"
-                if verb in (prune.prune, rank.rank, verify.verify, eval.eval)
+                if verb in (prune.prune, rank.rank, verify.verify, train.train, eval.eval)
                 else ""
             )
         except BrokenPipeError:
@@ -94,9 +94,11 @@ app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
 app.command("rank")(_guarded(rank.rank))
 app.command("verify")(_guarded(verify.verify))
+app.command("train")(_guarded(train.train))
 app.command("eval")(_guarded(eval.eval))
 app.command("judge")(_guarded(judge.judge))
 app.command("compare")(_guarded(compare.compare))
+app.command("export")(_guarded(export.export))
 app.command("doctor")(_guarded(doctor.doctor))
 
 

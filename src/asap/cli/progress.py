@@ -1,11 +1,13 @@
-"""Progress bars: of a run (rows, tokens in and out, LLM tokens, time left) and of an evaluation.
-Only on a terminal, only on stderr.
+"""Progress bars: of a run (rows, tokens in and out, LLM tokens, time left), of an evaluation, of a
+training. Only on a terminal, only on stderr.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -133,6 +135,66 @@ class EvalBar:
             if key not in self._tasks:
                 self._tasks[key] = self._bar.add_task(key[0], total=n_all)
         self._bar.update(self._tasks[key], completed=n_done)
+
+
+class TrainBar:
+    """A bar for rows read and one for steps with the loss; where stderr is no terminal, a line for
+    each entry of the log.
+
+    Args:
+        is_quiet: never show anything.
+    """
+
+    def __init__(self, is_quiet: bool = False) -> None:
+        self._console = Terminal(stderr=True)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TextColumn("· left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=is_quiet or not self._console.is_terminal,
+        )
+        self._is_quiet = is_quiet
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> TrainBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, *lines: str) -> None:
+        """Print lines on stderr, above the bars where there are some."""
+        if not self._is_quiet:
+            self._console.say(*lines)
+
+    def read(self, n_rows: int) -> None:
+        """Add rows that were read."""
+        self._bar.advance(self._find_task("reading rows", None), n_rows)
+
+    def log(self, line: Mapping[str, Any], n_steps: int) -> None:
+        """Take an entry of the log: its step, and a loss or one on rows held out."""
+        name = "loss" if "loss" in line else "eval_loss"
+        loss = f"{'held-out loss' if name == 'eval_loss' else 'loss'} {line[name]:.3f}"
+        task = self._find_task("training", n_steps)
+        self._bar.update(task, completed=line["step"], loss=loss)
+        if self._bar.disable:
+            self.say(f"step {line['step']:,} of {n_steps:,}: {loss}")
+
+    def _find_task(self, description: str, total: int | None) -> TaskID:
+        if description not in self._tasks:
+            self._tasks[description] = self._bar.add_task(description, total=total, loss="")
+        return self._tasks[description]
 
 
 def _short(count: int) -> str:

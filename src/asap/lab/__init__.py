@@ -16,6 +16,7 @@ from asap.lab.findings import (
 )
 from asap.lab.generation import Generation, generate_greedy
 from asap.lab.grade import grade
+from asap.lab.habits import Habit, HabitRates
 from asap.lab.measure import (
     ArmScore,
     PairDifference,
@@ -25,33 +26,61 @@ from asap.lab.measure import (
     VoidRule,
     measure_lab,
 )
+from asap.lab.openers import COUNTS as OPENER_COUNTS
+from asap.lab.openers import HABIT_OPENERS, REGIMES, Regime
+from asap.lab.program import Difficulty
 from asap.lab.reading import Reading, read_setting
 from asap.lab.report import REPORT, RESULTS, render_report, write_report
+from asap.lab.separability import SCORES, ScoreName, Separation, label_auc, measure_separability
+from asap.lab.task import GPU, SMALL, TINY, LabTrace, SizeName, Split, Task, draw_traces
+from asap.lab.tokenizer import list_words, write_tokenizer
 
 __all__ = [
     "FIRST_TOKEN_SCORE",
+    "GPU",
+    "HABIT_OPENERS",
+    "OPENER_COUNTS",
+    "REGIMES",
     "REPORT",
     "RESULTS",
+    "SCORES",
+    "SMALL",
+    "TINY",
     "ArmData",
     "ArmScore",
+    "Difficulty",
     "Findings",
     "GateTrial",
     "GatedBase",
     "Generation",
+    "Habit",
+    "HabitRates",
+    "LabTrace",
     "PairDifference",
     "ProtocolName",
     "Reading",
+    "Regime",
     "ScoreAuc",
+    "ScoreName",
+    "Separation",
     "Setting",
     "SettingResults",
+    "SizeName",
+    "Split",
     "StudentRun",
+    "Task",
     "Tested",
     "TrainingFigures",
     "VoidRule",
+    "draw_traces",
     "generate_greedy",
     "grade",
+    "label_auc",
+    "list_words",
     "measure_lab",
+    "measure_separability",
     "read_setting",
     "render_report",
     "write_report",
+    "write_tokenizer",
 ]

@@ -12,7 +12,7 @@ from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.gestalt import GestaltMatch, match_steps
 from asap.prune.llmlingua2 import LLMLingua2
 from asap.prune.method import Method, Need, Options, StageClock, Tools
-from asap.prune.methods import METHODS
+from asap.prune.methods import METHODS, list_methods
 from asap.prune.passage import Passage, find_passages, governed_by_header
 from asap.prune.selective_context import SelectiveContext
 from asap.prune.step_level import StepLevel
@@ -46,6 +46,7 @@ __all__ = [
     "find_value",
     "fit_to_budget",
     "governed_by_header",
+    "list_methods",
     "match_steps",
     "order_by_score",
     "order_drops",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -28,7 +28,7 @@ OnOverBudget = Literal["exclude", "keep"]
 Unit = Literal["token", "phrase", "sentence"]
 Cut = Literal["budget", "percentile"]
 WordProbability = Literal["mean", "first"]
-Need = Literal["scorer", "chat", "classifier"]
+Need = Literal["scorer", "chat", "classifier", "labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,9 @@ class Tools:
     chat: Chat | None = None
     classifier: TokenClassifier | None = None
     clock: StageClock = field(default_factory=StageClock)
+    labels: Mapping[int, Sequence[bool]] | None = None
+    """By row, whether each step is redundant: of made-up traces alone, and for two methods alone.
+    """
 
     def need_scorer(self) -> StepScorer:
         """The scorer.
@@ -124,6 +127,23 @@ class Tools:
                 "this method asks a token classifier: name one (--classifier FOLDER or a Hub id)"
             )
         return self.classifier
+
+    def need_labels(self, trace: Trace) -> Sequence[bool]:
+        """Whether each step of a trace is redundant.
+
+        Raises:
+            RecipeError: the run has no labels, none of this row, or those of other steps.
+        """
+        if self.labels is None:
+            raise RecipeError("labels of redundant steps exist only in the lab: asap lab")
+        labels = self.labels.get(trace.row)
+        if labels is None or len(labels) != len(trace.steps):
+            n_labels = "no" if labels is None else len(labels)
+            raise RecipeError(
+                f"row {trace.row} has {len(trace.steps)} steps and {n_labels} labels: give one "
+                "per step, cut as the recipe's 'segment' says"
+            )
+        return labels
 
 
 class Method(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from asap.prune.asap import Asap, build_original, build_without_stage1, build_without_stage2
 from asap.prune.c3ot import C3ot
 from asap.prune.dap import Dap
+from asap.prune.labelled import build_anti_oracle, build_oracle
 from asap.prune.llmlingua2 import LLMLingua2
 from asap.prune.longest_first import build_longest_first
 from asap.prune.method import Method, Options
@@ -35,5 +36,12 @@ METHODS: dict[str, Callable[[Options], Method]] = {
     "selective-context": SelectiveContext,
     "llmlingua2": LLMLingua2,
     "tokenskip": TokenSkip,
+    "oracle": build_oracle,
+    "anti-oracle": build_anti_oracle,
 }
 """Every method by the name that recipes use."""
+
+
+def list_methods() -> list[str]:
+    """The methods that any trace can be pruned by: all but those that ask for labels."""
+    return [name for name, build in METHODS.items() if "labels" not in build(Options()).needs]

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from asap.errors import RecipeError
-from asap.prune import METHODS, Method, Need
+from asap.prune import METHODS, Method, Need, list_methods
 from asap.run import Recipe, load_recipe, shipped_recipes
 
 _SHARED = ("scorer", "dtype", "context", "tokenizer")
@@ -42,7 +42,7 @@ def list_free_methods() -> list[str]:
     recipe = load_recipe("default")
     return [
         name
-        for name in METHODS
+        for name in list_methods()
         if recipe.model_copy(update={"method": name}).needs <= frozenset({"scorer"})
     ]
 
@@ -87,11 +87,11 @@ def build_arms(
 
 def _load(name: str, fields: Mapping[str, Any]) -> Recipe:
     if name not in shipped_recipes() and not name.endswith((".yaml", ".yml")):
-        near = get_close_matches(name, [*METHODS, *shipped_recipes()], n=1)
+        near = get_close_matches(name, [*list_methods(), *shipped_recipes()], n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise RecipeError(
             f"'{name}' is no method, no shipped recipe and no .yaml file; {hint}methods: "
-            f"{', '.join(METHODS)}"
+            f"{', '.join(list_methods())}"
         )
     recipe = load_recipe(name, fields)
     unused = [

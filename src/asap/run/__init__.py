@@ -6,6 +6,7 @@ from asap.run.local import RunResult, check_excluded, check_run, prune_corpus
 from asap.run.memory import prune_traces
 from asap.run.pipeline import Pipeline, Progress
 from asap.run.recipe import Recipe, load_recipe, shipped_recipes
+from asap.run.recipe_file import describe_first_problem, list_recipes, read_recipe
 from asap.run.score import check_scores_file, score_corpus
 from asap.run.summary import Summary, summarise
 from asap.run.versions import find_versions, say_now
@@ -22,11 +23,14 @@ __all__ = [
     "check_excluded",
     "check_run",
     "check_scores_file",
+    "describe_first_problem",
     "find_versions",
+    "list_recipes",
     "load_recipe",
     "open_tools",
     "prune_corpus",
     "prune_traces",
+    "read_recipe",
     "read_report",
     "say_now",
     "score_corpus",

@@ -5,13 +5,13 @@ names become objects.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from asap.chat import Chat, ChatLimits, OpenAIChat, ReplayChat, ReplyCache
 from asap.errors import RecipeError
-from asap.prune import Need, Tools
+from asap.prune import Need, Tools, list_methods
 from asap.run.recipe import Recipe
 from asap.surprisal import TokenClassifier, load_classifier, load_counter, load_scorer
 
@@ -30,6 +30,7 @@ def open_tools(
     needs: frozenset[Need] | None = None,
     limits: ChatLimits | None = None,
     device: str = "auto",
+    labels: Mapping[int, Sequence[bool]] | None = None,
 ) -> Iterator[Tools]:
     """The tools of a run, closed at the end.
 
@@ -38,13 +39,21 @@ def open_tools(
         needs: which of them are opened; by default those that the recipe's method needs.
         limits: bounds on what is asked of the LLM.
         device: where scorer and classifier run: `auto`, `cpu`, `cuda`, `mps`, `cuda:1`, ...
+        labels: by row, whether each step is redundant; they go to methods that ask for them and to
+            no others.
 
     Raises:
         ModelError: scorer, tokenizer or classifier cannot be loaded.
         MissingExtraError: an optional dependency is not installed.
-        RecipeError: the method asks an LLM or a classifier and none is named.
+        RecipeError: the method asks an LLM, a classifier or labels, and there is none.
     """
     needs = recipe.needs if needs is None else needs
+    wants_labels = "labels" in needs
+    if wants_labels and labels is None:
+        raise RecipeError(
+            f"method '{recipe.method}' asks for labels of redundant steps, which exist only in the "
+            f"lab (asap lab); any trace can be pruned by: {', '.join(list_methods())}"
+        )
     with ExitStack() as stack:
         chat = None
         if "chat" in needs:
@@ -58,7 +67,7 @@ def open_tools(
         classifier = None
         if "classifier" in needs:
             classifier = _open_classifier(recipe, device)
-        yield Tools(counter, scorer, chat, classifier)
+        yield Tools(counter, scorer, chat, classifier, labels=labels if wants_labels else None)
 
 
 def _open_classifier(recipe: Recipe, device: str) -> TokenClassifier:

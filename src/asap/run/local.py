@@ -6,10 +6,11 @@ shard is batched alone, so what it yields does not hang on its neighbours.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,6 +95,8 @@ def prune_corpus(
     }
     if tools.classifier is not None:
         identity["classifier weights"] = tools.classifier.name
+    if tools.labels is not None:
+        identity["labels"] = _digest_labels(tools.labels)
     is_resumed = ledger.open(identity)
     on_open(is_resumed)
     ledger.write_text("recipe.yaml", recipe.to_yaml())
@@ -118,6 +121,13 @@ def prune_corpus(
         ledger.write_report(_report(corpus, identity, result, tools))
     check_excluded(result, max_excluded)
     return result
+
+
+def _digest_labels(labels: Mapping[int, Sequence[bool]]) -> str:
+    digest = hashlib.sha256()
+    for row in sorted(labels):
+        digest.update(f"{row} {''.join('01'[label] for label in labels[row])}\n".encode())
+    return digest.hexdigest()[:12]
 
 
 def check_excluded(result: RunResult, max_excluded: float) -> None:

@@ -7,15 +7,14 @@ A recipe names backends and sets options; it opens nothing. No behaviour hangs o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asap.errors import RecipeError
-from asap.prune import METHODS, Need, Options
+from asap.prune import METHODS, Need, Options, list_methods
+from asap.run.recipe_file import describe_first_problem, list_recipes, read_recipe
 from asap.trace import Budget
 
 _ONE_METHOD: dict[str, Any] = {"panel": "Recipe fields of single methods"}
@@ -29,7 +28,9 @@ class Recipe(BaseModel):
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
     )
 
-    method: str = Field(default="asap", description=f"The pruning method: {', '.join(METHODS)}.")
+    method: str = Field(
+        default="asap", description=f"The pruning method: {', '.join(list_methods())}."
+    )
     segment: Literal["block", "paragraph"] = "block"
     """How the thinking is cut into steps: `block` keeps code whole, `paragraph` is the paper's."""
     stage1: Literal["extract", "select", "rewrite", "none"] = "extract"
@@ -131,7 +132,9 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Recipe:
         if self.method not in METHODS:
-            raise ValueError(f"method is '{self.method}'; there are: {', '.join(sorted(METHODS))}")
+            raise ValueError(
+                f"method is '{self.method}'; there are: {', '.join(sorted(list_methods()))}"
+            )
         if not self.drawn_ratios or not all(0.0 < ratio <= 1.0 for ratio in self.drawn_ratios):
             raise ValueError("drawn_ratios must be above 0 and at most 1, and there must be one")
         if len(self.level_tokens) != 3 or any(n < 1 for n in self.level_tokens):
@@ -168,12 +171,7 @@ class Recipe(BaseModel):
 
 def shipped_recipes() -> list[str]:
     """Names of the recipes that come with asap."""
-    folder = resources.files("asap.recipes") / "prune"
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".yaml")
-    )
+    return list_recipes("prune")
 
 
 def load_recipe(name: str = "default", changes: Mapping[str, Any] | None = None) -> Recipe:
@@ -186,7 +184,7 @@ def load_recipe(name: str = "default", changes: Mapping[str, Any] | None = None)
     Raises:
         RecipeError: no such recipe, not YAML, an unknown field, or a value out of range.
     """
-    data = _read(name)
+    data = read_recipe("prune", name)
     given = {key: value for key, value in (changes or {}).items() if value is not None}
     if given.get("budget_tokens") is not None and given.get("ratio") is None:
         data.pop("ratio", None)
@@ -195,35 +193,4 @@ def load_recipe(name: str = "default", changes: Mapping[str, Any] | None = None)
     try:
         return Recipe.model_validate({**data, **given})
     except ValidationError as error:
-        raise RecipeError(f"recipe '{name}': {_first_problem(error)}") from None
-
-
-def _read(name: str) -> dict[str, Any]:
-    if name in shipped_recipes():
-        text = (resources.files("asap.recipes") / "prune" / f"{name}.yaml").read_text("utf-8")
-    elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
-        try:
-            text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"cannot read the recipe {name}: {error}") from None
-    else:
-        raise RecipeError(
-            f"there is no recipe '{name}'; shipped: {', '.join(shipped_recipes())}; "
-            "or give a .yaml file"
-        )
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"recipe '{name}' is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise RecipeError(f"recipe '{name}' must be a list of 'field: value' lines")
-    return data
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown field '{field}'; fields are: {', '.join(Recipe.model_fields)}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{field}: {message} (given: {first['input']!r})" if field else message
+        raise RecipeError(f"recipe '{name}': {describe_first_problem(error, Recipe)}") from None

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from asap.corpus import Columns, open_corpus
+from asap.corpus import Columns, Corpus, open_corpus
 from asap.errors import InputError
 
 
@@ -39,9 +40,7 @@ def read_rows(source: str) -> Iterator[TrainRow]:
     Raises:
         InputError: there is no such data, a row has no completion, or a text is no text.
     """
-    for row in open_corpus(
-        [source], Columns(question="prompt", response="completion"), require="nothing"
-    ).rows():
+    for row in _open(source).rows():
         columns = row.columns
         yield TrainRow(
             row=_read_number(columns, row.row),
@@ -50,6 +49,29 @@ def read_rows(source: str) -> Iterator[TrainRow]:
             prompt=_read_text(columns, "prompt", source, row.row),
             completion=_read_text(columns, "completion", source, row.row),
         )
+
+
+def fingerprint_rows(source: str) -> str:
+    """A digest of what `read_rows` reads.
+
+    Raises:
+        InputError: there is no such data.
+    """
+    return _open(source).fingerprint
+
+
+def _open(source: str) -> Corpus:
+    columns = Columns(question="prompt", response="completion")
+    try:
+        return open_corpus([source], columns, require="nothing")
+    except InputError as error:
+        if (Path(source) / "report.json").is_file() and not any(Path(source).glob("data/*")):
+            raise InputError(
+                f"{source} is a folder without completions: train on one that asap prune finished"
+            ) from None
+        raise InputError(
+            f"{error} (training reads the columns 'prompt' and 'completion')"
+        ) from None
 
 
 def _read_number(columns: Mapping[str, Any], position: int) -> int:
@@ -61,8 +83,8 @@ def _read_text(columns: Mapping[str, Any], name: str, source: str, position: int
     value = columns.get(name)
     if name == "completion" and not value:
         raise InputError(
-            f"{source}: row {position} has no completion; train on a run folder of asap prune, or on "
-            "rows with text in 'prompt' and 'completion'"
+            f"{source}: row {position} has no completion; train on a run folder of asap prune, or "
+            "on rows with text in 'prompt' and 'completion'"
         )
     if value is None:
         return ""
