@@ -118,17 +118,19 @@ class TestScores:
             student("random", "00", protocol="paper"),
             student("zero-shot", "01", protocol=None, student="qwen2"),
             student("random", "00", student="qwen2"),
+            student("original", "00", protocol=None, regime="distinct"),
         ]
         found = {
-            (each.setting.protocol, each.setting.student): [
+            (each.setting.regime, each.setting.protocol, each.setting.student): [
                 (score.arm, score.seed_accuracy) for score in each.scores
             ]
             for each in measure_lab(find(runs))
         }
         assert found == {
-            ("matched", "llama"): [("zero-shot", (0.5,)), ("random", (1.0,))],
-            ("paper", "llama"): [("zero-shot", (0.5,)), ("random", (0.0,))],
-            ("matched", "qwen2"): [("zero-shot", (0.5,)), ("random", (0.0,))],
+            ("shared", "matched", "llama"): [("zero-shot", (0.5,)), ("random", (1.0,))],
+            ("shared", "paper", "llama"): [("zero-shot", (0.5,)), ("random", (0.0,))],
+            ("shared", "matched", "qwen2"): [("zero-shot", (0.5,)), ("random", (0.0,))],
+            ("distinct", "matched", "llama"): [("original", (0.0,))],
         }
 
 

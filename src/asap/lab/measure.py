@@ -192,14 +192,15 @@ def measure_lab(findings: Findings) -> tuple[SettingResults, ...]:
     return tuple(_measure_setting(setting, findings) for setting in _find_settings(findings.runs))
 
 
-def _find_settings(runs: Iterable[StudentRun]) -> list[Setting]:
-    runs = list(runs)
-    named = [
-        Setting(run.regime, run.protocol, run.student) for run in runs if run.protocol is not None
-    ]
-    # Where no arm has a protocol, those that stand under both are all there is.
-    return list(dict.fromkeys(named)) or list(
-        dict.fromkeys(Setting(run.regime, "matched", run.student) for run in runs)
+def _find_settings(runs: Sequence[StudentRun]) -> list[Setting]:
+    has_protocol = {(run.regime, run.student) for run in runs if run.protocol is not None}
+    return list(
+        dict.fromkeys(
+            Setting(run.regime, run.protocol or "matched", run.student)
+            for run in runs
+            # What stands under both protocols makes a setting only where there is nothing else.
+            if run.protocol is not None or (run.regime, run.student) not in has_protocol
+        )
     )
 
 
