@@ -146,7 +146,7 @@ def _sign_test(n_first: int, n_second: int) -> float:
     n_first, n_second = int(n_first), int(n_second)
     n = n_first + n_second
     tail = sum(math.comb(n, k) for k in range(min(n_first, n_second) + 1))
-    return min(1.0, 2 * tail / int(2**n))
+    return float(min(1.0, 2 * tail / int(2**n)))
 
 
 def wilcoxon_signed_rank(differences: ArrayLike, zeros: Zeros = "drop") -> SignedRank:

@@ -15,7 +15,20 @@ from typing import Annotated, Any
 
 import typer
 
-from asap.cli import compare, doctor, eval, export, judge, prune, rank, score, show, train, verify
+from asap.cli import (
+    compare,
+    doctor,
+    eval,
+    export,
+    judge,
+    lab,
+    prune,
+    rank,
+    score,
+    show,
+    train,
+    verify,
+)
 from asap.errors import RunStopped, UserError
 
 app = typer.Typer(
@@ -79,7 +92,7 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             _leave_at_once(
                 "the same command goes on from here"
-                if verb in (prune.prune, rank.rank, verify.verify, train.train, eval.eval)
+                if verb in (prune.prune, rank.rank, verify.verify, train.train, eval.eval, lab.lab)
                 else ""
             )
         except BrokenPipeError:
@@ -99,6 +112,7 @@ app.command("eval")(_guarded(eval.eval))
 app.command("judge")(_guarded(judge.judge))
 app.command("compare")(_guarded(compare.compare))
 app.command("export")(_guarded(export.export))
+app.command("lab")(_guarded(lab.lab))
 app.command("doctor")(_guarded(doctor.doctor))
 
 

@@ -3,6 +3,7 @@ labelled habits, every method's training data, students, tables. What it shows i
 given a ranking, not what real traces are like.
 """
 
+from asap.lab.experiment import run_lab
 from asap.lab.findings import (
     FIRST_TOKEN_SCORE,
     ArmData,
@@ -31,18 +32,21 @@ from asap.lab.openers import HABIT_OPENERS, REGIMES, Regime
 from asap.lab.program import Difficulty
 from asap.lab.reading import Reading, read_setting
 from asap.lab.report import REPORT, RESULTS, render_report, write_report
+from asap.lab.scale import GATE, SCALES, Network, Scale, Student
 from asap.lab.separability import SCORES, ScoreName, Separation, label_auc, measure_separability
 from asap.lab.task import GPU, SMALL, TINY, LabTrace, SizeName, Split, Task, draw_traces
 from asap.lab.tokenizer import list_words, write_tokenizer
 
 __all__ = [
     "FIRST_TOKEN_SCORE",
+    "GATE",
     "GPU",
     "HABIT_OPENERS",
     "OPENER_COUNTS",
     "REGIMES",
     "REPORT",
     "RESULTS",
+    "SCALES",
     "SCORES",
     "SMALL",
     "TINY",
@@ -56,10 +60,12 @@ __all__ = [
     "Habit",
     "HabitRates",
     "LabTrace",
+    "Network",
     "PairDifference",
     "ProtocolName",
     "Reading",
     "Regime",
+    "Scale",
     "ScoreAuc",
     "ScoreName",
     "Separation",
@@ -67,6 +73,7 @@ __all__ = [
     "SettingResults",
     "SizeName",
     "Split",
+    "Student",
     "StudentRun",
     "Task",
     "Tested",
@@ -81,6 +88,7 @@ __all__ = [
     "measure_separability",
     "read_setting",
     "render_report",
+    "run_lab",
     "write_report",
     "write_tokenizer",
 ]

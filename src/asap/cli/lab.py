@@ -1,0 +1,71 @@
+"""`asap lab`: parse the flags, run the experiment, say where the report is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asap.cli import flags
+from asap.cli.progress import EvalBar
+from asap.cli.terminal import Terminal
+from asap.lab import REGIMES, REPORT, SCALES, Regime, SizeName, run_lab
+
+
+def lab(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The lab's folder, or the one to go on in.")
+    ],
+    size: Annotated[
+        SizeName,
+        typer.Option(help="tiny: hours on two cores. small: a night. gpu: one GPU."),
+    ] = "tiny",
+    regime: Annotated[
+        Regime | None,
+        typer.Option(help="Run only one; the report has all that are finished. Default: both."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Jobs at a time. Default: one a core, or one on a GPU."),
+    ] = None,
+    device: flags.Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print where the report is.")] = False,
+) -> None:
+    """The paper's experiment at one machine's size: prune by every method, fine-tune, compare.
+
+    Programs are made up and traces written with labelled habits, so that every ranking can be held
+    against the truth. The same command on an unfinished folder goes on where it stopped.
+
+    Examples:
+      asap lab --size tiny -o lab-tiny
+
+      asap lab --size tiny --regime shared --workers 4 -o lab-tiny
+    """
+    is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
+    with EvalBar(is_quiet) as bar:
+        run_lab(
+            SCALES[size],
+            output,
+            (regime,) if regime else REGIMES,
+            workers=workers or (1 if _has_gpu(device) else flags.count_cores()),
+            device=device,
+            command=f"asap {shlex.join(sys.argv[1:])}",
+            on_progress=lambda phase, n_done, n_all: bar.advance(phase, "", n_done, n_all),
+        )
+    if as_json:
+        print(json.dumps({"output": str(output), "report": str(output / REPORT)}))
+    else:
+        Terminal().say(f"the report is in {output / REPORT}")
+
+
+def _has_gpu(device: str) -> bool:
+    if device == "auto":
+        import torch
+
+        return torch.cuda.is_available()
+    return device.startswith("cuda")

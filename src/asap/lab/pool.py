@@ -1,0 +1,82 @@
+"""Jobs side by side, each in a process of its own: models of the lab are too small for one of them
+to fill several cores. A job is a function of plain values that leaves its result in a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any, Self
+
+_LOOK_S = 2.0
+"""Between two looks at how far the jobs are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to be done: `run(*arguments)`, both importable by another process."""
+
+    run: Callable[..., None]
+    arguments: tuple[Any, ...]
+
+
+class Pool:
+    """Worker processes, gone with the process that began them.
+
+    Args:
+        workers: how many jobs at a time.
+    """
+
+    def __init__(self, workers: int) -> None:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        self._executor = ProcessPoolExecutor(
+            workers, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), threads)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._executor.shutdown(cancel_futures=True)
+
+    def run(self, jobs: Sequence[Job], on_look: Callable[[int], None] = lambda _: None) -> None:
+        """Do jobs, in any order; the first error ends the rest and is raised.
+
+        Args:
+            jobs: what is to be done.
+            on_look: called again and again with the number of jobs that are done.
+        """
+        running: set[Future[None]] = {
+            self._executor.submit(job.run, *job.arguments) for job in jobs
+        }
+        try:
+            while running:
+                done, running = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                on_look(len(jobs) - len(running))
+        except BaseException:
+            for future in running:
+                future.cancel()
+            raise
+
+
+def _begin(parent: int, threads: int) -> None:
+    """What every worker does first."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _end_with(parent: int) -> None:
+    """A worker whose parent was killed would otherwise finish its job for nobody."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

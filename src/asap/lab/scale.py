@@ -1,0 +1,160 @@
+"""How big a lab is, and everything else that is fixed before any arm runs: models, rows, recipes,
+arms, budgets, and the settings of the difficulty that were tried for the base.
+
+Only `Task.difficulty` may move, and only until the base is through its gate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from asap.lab.findings import GateTrial
+from asap.lab.task import GPU, SMALL, TINY, SizeName, Task
+from asap.train import TrainRecipe
+
+Student = Literal["llama", "qwen2"]
+
+GATE = (0.6, 0.9)
+"""Greedy accuracy of the base on validation, untruncated: below, it has not learned the language;
+above, no arm could be better than it.
+"""
+MATCHED_RATIO = 0.5
+"""Share of its thinking tokens that every arm keeps of every trace, as the paper's baselines do."""
+STAGE1_RATIO = 0.7
+"""ASAP's stage 1 and stage 2 each go half of the way to `MATCHED_RATIO`, in log length. (With the
+shipped default, 0.5, stage 1 would leave stage 2 nothing to do.)
+"""
+PAPER_BUDGET_SHARE = 4096 / 13_023
+"""The paper's budget over the mean tokens of its traces: of our train split's mean it makes
+`budget_tokens` of the protocol `paper`.
+"""
+TINY_ARMS = (
+    "original",
+    "oracle",
+    "anti-oracle",
+    "random",
+    "spirit-fast",
+    "step-entropy",
+    "selective-context",
+    "asap",
+    "asap-no-stage1",
+    "asap-no-stage2",
+)
+ALL_ARMS = (*TINY_ARMS, "spirit", "head", "tail", "longest-first")
+BUDGETED_ARMS = ("asap", "asap-no-stage1")
+"""Those with a budget of their own in the protocol `paper`; without stage 2 there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The shape of a model trained from scratch."""
+
+    hidden: int
+    layers: int
+    heads: int
+    intermediate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One size of the lab."""
+
+    task: Task
+    network: Network
+    n_base: int
+    """Long traces that a base is trained on, each once."""
+    n_train: int
+    """Rows of every arm."""
+    n_validation: int
+    """For the gate, and for the table without training."""
+    n_test: int
+    base: TrainRecipe
+    student: TrainRecipe
+    """Its seed is replaced by the student's."""
+    budgets: tuple[int, ...]
+    """Tokens of a completion, ascending; the last is the cap."""
+    arms: tuple[str, ...] = TINY_ARMS
+    seeds: tuple[int, ...] = (1, 2, 3)
+    students: tuple[Student, ...] = ("llama",)
+    """Architectures; the first one's base scores for every arm."""
+    has_paper_protocol: bool = False
+    trials: tuple[GateTrial, ...] = ()
+    """Settings of the difficulty that were tried, with what the base reached."""
+
+    @property
+    def cap(self) -> int:
+        """Most tokens that a student may write."""
+        return self.budgets[-1]
+
+
+_BASE = TrainRecipe(
+    learning_rate=2e-3,
+    epochs=1.0,
+    max_length=1024,
+    batch_size=32,
+    accumulation=1,
+    lr_schedule="cosine-with-min",
+    min_lr_ratio=0.1,
+    warmup_ratio=0.03,
+    clip_norm=1.0,
+    weight_decay=0.01,
+    adam_beta2=0.95,
+    dtype="fp32",
+    gradient_checkpointing=False,
+    group_by_length=True,
+    template="deepseek-r1",
+    save_steps=200,
+    log_steps=25,
+    seed=0,
+)
+_STUDENT = _BASE.model_copy(
+    update={"learning_rate": 5e-4, "epochs": 2.0, "batch_size": 16, "adam_beta2": 0.99}
+)
+
+SCALES: dict[SizeName, Scale] = {
+    "tiny": Scale(
+        task=TINY,
+        network=Network(hidden=192, layers=4, heads=4, intermediate=512),
+        n_base=50_000,
+        n_train=2_000,
+        n_validation=400,
+        n_test=1_000,
+        base=_BASE,
+        student=_STUDENT,
+        budgets=(64, 96, 128, 192, 256, 384, 512),
+    ),
+    "small": Scale(
+        task=SMALL,
+        network=Network(hidden=256, layers=6, heads=4, intermediate=704),
+        n_base=100_000,
+        n_train=4_000,
+        n_validation=400,
+        n_test=1_000,
+        base=_BASE,
+        student=_STUDENT,
+        budgets=(96, 128, 192, 256, 384, 512, 768),
+        arms=ALL_ARMS,
+        students=("llama", "qwen2"),
+        has_paper_protocol=True,
+    ),
+    "gpu": Scale(
+        task=GPU,
+        network=Network(hidden=768, layers=12, heads=12, intermediate=2048),
+        n_base=400_000,
+        n_train=10_000,
+        n_validation=500,
+        n_test=2_000,
+        base=_BASE.model_copy(
+            update={"learning_rate": 6e-4, "batch_size": 128, "dtype": "bf16", "max_length": 1536}
+        ),
+        student=_STUDENT.model_copy(
+            update={"learning_rate": 1e-4, "batch_size": 64, "dtype": "bf16", "max_length": 1536}
+        ),
+        budgets=(128, 192, 256, 384, 512, 768, 1024, 1280),
+        arms=ALL_ARMS,
+        students=("llama", "qwen2"),
+        has_paper_protocol=True,
+    ),
+}
+"""Every size by its name. `small` and `gpu` have not been run."""
