@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 
 from asap.bench import Completion, Graded
@@ -15,6 +18,7 @@ from asap.lab import (
     measure_lab,
     read_setting,
 )
+from asap.statistics import paired_bootstrap
 
 CAP = 100
 
@@ -362,3 +366,30 @@ class TestReading:
         pair = results.difference("asap", "spirit-fast")
         assert pair.wilcoxon.p < 0.05 < pair.wilcoxon.holm
         assert "not significant after Holm's correction" in claim.sentences[0]
+
+
+def test_intervals_are_those_of_the_projects_own_bootstrap():
+    draw = random.Random(0)
+    arms = {"asap": (0.5, 30), "random": (0.3, 50)}
+    runs = [
+        student(
+            arm,
+            "".join("1" if draw.random() < share + seed / 10 else "0" for _ in range(150)),
+            [draw.randrange(1, 2 * tokens) for _ in range(150)],
+            seed=seed,
+        )
+        for arm, (share, tokens) in arms.items()
+        for seed in range(3)
+    ]
+    (results,) = measure_lab(find(runs))
+    one, other = (
+        np.array([[each.is_passed for each in run.graded] for run in runs if run.arm == arm])
+        for arm in arms
+    )
+    expected = paired_bootstrap(one, other)
+    found = results.difference("asap", "random").accuracy
+    assert found.estimate == pytest.approx(expected.estimate)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.005)
+    expected = paired_bootstrap(one)
+    found = results.score("asap").accuracy
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.005)
