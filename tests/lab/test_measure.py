@@ -346,6 +346,8 @@ class TestReading:
         void = read(arms | {"oracle": 20})
         passed = read(arms)
         assert ["void for ranking" in said for _, said in void] == [True, False, True, False]
+        assert [void[0][0], void[2][0]] == ["void"] * 2
+        assert [passed[0][0], passed[2][0]] == ["reproduced"] * 2
         assert not any("void" in said for _, said in passed)
 
     def test_the_papers_protocol_does_not_speak_about_ranking(self):

@@ -16,7 +16,7 @@ from asap.statistics import Interval
 
 Measure = int | Literal["tokens"]
 """Accuracy under a budget in tokens, or the tokens of an answer."""
-N_RESAMPLES = 10_000
+_N_RESAMPLES = 10_000
 _AT_ONCE = 500
 
 
@@ -31,14 +31,14 @@ def resample(
         seed: of the random numbers.
 
     Returns:
-        For each arm and measure `N_RESAMPLES` means; the same place is the same resample.
+        For each arm and measure 10,000 means; the same place is the same resample.
     """
     rows = np.concatenate([table for arm in arms for table in arm.values()]).astype(np.float64)
     n_problems = rows.shape[1]
     random = np.random.default_rng(seed)
     offsets = n_problems * np.arange(_AT_ONCE)[:, None]
     parts = []
-    for _ in range(N_RESAMPLES // _AT_ONCE):
+    for _ in range(_N_RESAMPLES // _AT_ONCE):
         drawn = random.integers(0, n_problems, size=(_AT_ONCE, n_problems)) + offsets
         counts = np.bincount(drawn.ravel(), minlength=_AT_ONCE * n_problems)
         parts.append(counts.reshape(_AT_ONCE, n_problems) @ rows.T / n_problems)
@@ -47,7 +47,7 @@ def resample(
     start = 0
     for arm in arms:
         n_seeds = len(next(iter(arm.values())))
-        shares = random.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=N_RESAMPLES)
+        shares = random.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=_N_RESAMPLES)
         own: dict[Measure, NDArray[np.float64]] = {}
         for measure in arm:
             own[measure] = (means[:, start : start + n_seeds] * shares).sum(axis=1) / n_seeds
