@@ -1,7 +1,10 @@
-"""Figures, differences, the void rule and the reading, on students whose answers are written down."""
+"""Figures, differences, the void rule and the reading, on students whose answers are known."""
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 
 from asap.bench import Completion, Graded
@@ -15,6 +18,7 @@ from asap.lab import (
     measure_lab,
     read_setting,
 )
+from asap.statistics import paired_bootstrap
 
 CAP = 100
 
@@ -118,17 +122,19 @@ class TestScores:
             student("random", "00", protocol="paper"),
             student("zero-shot", "01", protocol=None, student="qwen2"),
             student("random", "00", student="qwen2"),
+            student("original", "00", protocol=None, regime="distinct"),
         ]
         found = {
-            (each.setting.protocol, each.setting.student): [
+            (each.setting.regime, each.setting.protocol, each.setting.student): [
                 (score.arm, score.seed_accuracy) for score in each.scores
             ]
             for each in measure_lab(find(runs))
         }
         assert found == {
-            ("matched", "llama"): [("zero-shot", (0.5,)), ("random", (1.0,))],
-            ("paper", "llama"): [("zero-shot", (0.5,)), ("random", (0.0,))],
-            ("matched", "qwen2"): [("zero-shot", (0.5,)), ("random", (0.0,))],
+            ("shared", "matched", "llama"): [("zero-shot", (0.5,)), ("random", (1.0,))],
+            ("shared", "paper", "llama"): [("zero-shot", (0.5,)), ("random", (0.0,))],
+            ("shared", "matched", "qwen2"): [("zero-shot", (0.5,)), ("random", (0.0,))],
+            ("distinct", "matched", "llama"): [("original", (0.0,))],
         }
 
 
@@ -340,6 +346,8 @@ class TestReading:
         void = read(arms | {"oracle": 20})
         passed = read(arms)
         assert ["void for ranking" in said for _, said in void] == [True, False, True, False]
+        assert [void[0][0], void[2][0]] == ["void"] * 2
+        assert [passed[0][0], passed[2][0]] == ["reproduced"] * 2
         assert not any("void" in said for _, said in passed)
 
     def test_the_papers_protocol_does_not_speak_about_ranking(self):
@@ -360,3 +368,30 @@ class TestReading:
         pair = results.difference("asap", "spirit-fast")
         assert pair.wilcoxon.p < 0.05 < pair.wilcoxon.holm
         assert "not significant after Holm's correction" in claim.sentences[0]
+
+
+def test_intervals_are_those_of_the_projects_own_bootstrap():
+    draw = random.Random(0)
+    arms = {"asap": (0.5, 30), "random": (0.3, 50)}
+    runs = [
+        student(
+            arm,
+            "".join("1" if draw.random() < share + seed / 10 else "0" for _ in range(150)),
+            [draw.randrange(1, 2 * tokens) for _ in range(150)],
+            seed=seed,
+        )
+        for arm, (share, tokens) in arms.items()
+        for seed in range(3)
+    ]
+    (results,) = measure_lab(find(runs))
+    one, other = (
+        np.array([[each.is_passed for each in run.graded] for run in runs if run.arm == arm])
+        for arm in arms
+    )
+    expected = paired_bootstrap(one, other)
+    found = results.difference("asap", "random").accuracy
+    assert found.estimate == pytest.approx(expected.estimate)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.005)
+    expected = paired_bootstrap(one)
+    found = results.score("asap").accuracy
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.005)

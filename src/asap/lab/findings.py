@@ -76,7 +76,7 @@ class ScoreAuc:
     regime: str
     score: str
     auc: Interval
-    """1: every redundant step has a lower score than every essential one; 0.5: chance."""
+    """1: the score has every redundant step go before every essential one; 0.5: chance."""
     n_traces: int
 
 

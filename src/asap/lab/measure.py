@@ -17,14 +17,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asap.bench import Comparison, Graded, compare_arms, ends_in_loop
+from asap.bench import Graded, ends_in_loop
 from asap.errors import InputError
 from asap.lab.findings import Findings, ProtocolName, StudentRun, TrainingFigures
+from asap.lab.resample import Measure, find_interval, resample
 from asap.statistics import (
     Interval,
     adjust_holm,
     mcnemar_exact,
-    paired_bootstrap,
     smallest_accuracy_difference,
     wilcoxon_signed_rank,
     wilson_interval,
@@ -41,8 +41,6 @@ _CLAIMED_PAIRS = (
     *(("asap", arm) for arm in (*SPIRIT, "asap-no-stage1", "asap-no-stage2")),
 )
 _MOST_TOKEN_GAP = 0.05
-_CAP_RESAMPLES = 10_000
-_SWEEP_RESAMPLES = 2_000
 _POWER_TO_WIDTH = (1.959964 + 0.841621) / 1.959964
 """The difference shown with 80 % power, over half the width of a 95 % interval."""
 
@@ -165,13 +163,39 @@ class _Arm:
     def tokens(self) -> NDArray[np.int64]:
         return np.array([[each.completion.n_tokens for each in seed] for seed in self.graded])
 
-    def accuracy_at(self, budget: int, n_resamples: int) -> Interval:
-        # A greedy completion under a smaller budget is a prefix, and a prefix is cut off.
-        passed = self.passed & (self.tokens <= budget)
-        # Wilson's interval for one seed holds at 0 and 1 too; the bootstrap draws seeds as well.
-        if len(passed) == 1:
-            return wilson_interval(int(passed.sum()), passed.shape[1])
-        return paired_bootstrap(passed, n_resamples=n_resamples)
+    def tables(self, budgets: Sequence[int]) -> dict[Measure, NDArray[np.float64]]:
+        """Accuracy under each budget, and tokens."""
+        tables: dict[Measure, NDArray[np.float64]] = {"tokens": self.tokens.astype(np.float64)}
+        for budget in budgets:
+            # A greedy completion under a smaller budget is a prefix, and a prefix is cut off.
+            tables[budget] = (self.passed & (self.tokens <= budget)).astype(np.float64)
+        return tables
+
+
+@dataclass(frozen=True)
+class _Resampled:
+    """An arm with its measures, as they are and in each resample."""
+
+    arm: _Arm
+    cap: int
+    tables: Mapping[Measure, NDArray[np.float64]]
+    draws: Mapping[Measure, NDArray[np.float64]]
+
+    def interval(self, measure: Measure) -> Interval:
+        """Of the mean; Wilson's for the accuracy of one seed, which holds at 0 and 1 too."""
+        table = self.tables[measure]
+        if measure != "tokens" and len(table) == 1:
+            return wilson_interval(int(table.sum()), table.shape[1])
+        return find_interval(float(table.mean()), self.draws[measure])
+
+    def less(self, other: _Resampled, measure: Measure) -> Interval:
+        """Of the difference of the means."""
+        estimate = float(self.tables[measure].mean() - other.tables[measure].mean())
+        return find_interval(estimate, self.draws[measure] - other.draws[measure])
+
+    def by_problem(self, measure: Measure) -> NDArray[np.float64]:
+        """Means over seeds."""
+        return np.asarray(self.tables[measure].mean(axis=0))
 
 
 def measure_lab(findings: Findings) -> tuple[SettingResults, ...]:
@@ -192,14 +216,15 @@ def measure_lab(findings: Findings) -> tuple[SettingResults, ...]:
     return tuple(_measure_setting(setting, findings) for setting in _find_settings(findings.runs))
 
 
-def _find_settings(runs: Iterable[StudentRun]) -> list[Setting]:
-    runs = list(runs)
-    named = [
-        Setting(run.regime, run.protocol, run.student) for run in runs if run.protocol is not None
-    ]
-    # Where no arm has a protocol, those that stand under both are all there is.
-    return list(dict.fromkeys(named)) or list(
-        dict.fromkeys(Setting(run.regime, "matched", run.student) for run in runs)
+def _find_settings(runs: Sequence[StudentRun]) -> list[Setting]:
+    has_protocol = {(run.regime, run.student) for run in runs if run.protocol is not None}
+    return list(
+        dict.fromkeys(
+            Setting(run.regime, run.protocol or "matched", run.student)
+            for run in runs
+            # What stands under both protocols makes a setting only where there is nothing else.
+            if run.protocol is not None or (run.regime, run.student) not in has_protocol
+        )
     )
 
 
@@ -213,11 +238,16 @@ def _measure_setting(setting: Setting, findings: Findings) -> SettingResults:
             by_arm.setdefault(run.arm, []).append(run)
     arms = {name: _Arm(name, runs) for name, runs in by_arm.items()}
     _check_problems(arms.values(), findings.budgets[-1])
-    differences = _find_differences(arms)
+    tables = [arm.tables(findings.budgets) for arm in arms.values()]
+    resampled = {
+        arm.name: _Resampled(arm, findings.budgets[-1], own, draws)
+        for arm, own, draws in zip(arms.values(), tables, resample(tables), strict=True)
+    }
+    differences = _find_differences(resampled)
     is_matched = setting.protocol == "matched"
     return SettingResults(
         setting=setting,
-        scores=tuple(_score(arm, findings.budgets) for arm in arms.values()),
+        scores=tuple(_score(each, findings.budgets) for each in resampled.values()),
         differences=differences,
         void_rule=_apply_void_rule(setting, differences, findings) if is_matched else None,
     )
@@ -241,28 +271,25 @@ def _check_problems(arms: Iterable[_Arm], cap: int) -> None:
                 )
 
 
-def _score(arm: _Arm, budgets: Sequence[int]) -> ArmScore:
+def _score(resampled: _Resampled, budgets: Sequence[int]) -> ArmScore:
+    arm = resampled.arm
     completions = [each.completion for seed in arm.graded for each in seed]
     is_finished = np.array([each.finish_reason == "stop" for each in completions])
     outputs = [each.completion_ids for each in completions if each.completion_ids is not None]
     figures = [run.training for run in arm.runs if run.training is not None]
-    cap = budgets[-1]
-    accuracy_at = {
-        budget: arm.accuracy_at(budget, _CAP_RESAMPLES if budget == cap else _SWEEP_RESAMPLES)
-        for budget in budgets
-    }
+    accuracy_at = {budget: resampled.interval(budget) for budget in budgets}
     return ArmScore(
         arm=arm.name,
         n_problems=arm.passed.shape[1],
         seed_accuracy=tuple(float(each) for each in arm.passed.mean(axis=1)),
         accuracy_at=accuracy_at,
-        accuracy=accuracy_at[cap],
+        accuracy=accuracy_at[resampled.cap],
         accuracy_of_finished=(
             float(arm.passed.ravel()[is_finished].mean()) if is_finished.any() else None
         ),
         truncation=1 - float(is_finished.mean()),
         loop_rate=(fmean(map(ends_in_loop, outputs)) if len(outputs) == len(completions) else None),
-        tokens=paired_bootstrap(arm.tokens),
+        tokens=resampled.interval("tokens"),
         latency_s=fmean(run.seconds_generating / len(run.graded) for run in arm.runs),
         training=_average(figures) if len(figures) == len(arm.runs) else None,
     )
@@ -280,7 +307,7 @@ def _average(figures: Sequence[TrainingFigures]) -> TrainingFigures:
     )
 
 
-def _find_differences(arms: Mapping[str, _Arm]) -> tuple[PairDifference, ...]:
+def _find_differences(arms: Mapping[str, _Resampled]) -> tuple[PairDifference, ...]:
     wanted = [(arm, baseline) for baseline in BASELINES for arm in arms if arm != baseline]
     wanted += [pair for pair in _CLAIMED_PAIRS if pair not in wanted]
     pairs = [(arms[one], arms[other]) for one, other in wanted if one in arms and other in arms]
@@ -300,25 +327,33 @@ def _find_differences(arms: Mapping[str, _Arm]) -> tuple[PairDifference, ...]:
     )
 
 
-def _compare(one: _Arm, other: _Arm) -> PairDifference:
-    compared: Comparison = compare_arms(one.graded, other.graded)
-    accuracy = compared.accuracy
-    # The comparison's own figure leaves the spread over seeds out; the width has it.
-    from_width = _POWER_TO_WIDTH * (accuracy.high - accuracy.low) / 2
-    majority = [[bool(share > 0.5) for share in arm.passed.mean(axis=0)] for arm in (one, other)]
-    # Of two equal arms it is the least that McNemar's test can show at all.
-    least = smallest_accuracy_difference(majority[0], majority[0])
-    means = one.passed.mean(axis=0) - other.passed.mean(axis=0)
+def _compare(one: _Resampled, other: _Resampled) -> PairDifference:
+    accuracy = one.less(other, one.cap)
+    by_problem = [arm.by_problem(arm.cap) for arm in (one, other)]
+    majority = [[bool(share > 0.5) for share in shares] for shares in by_problem]
+    tokens = one.by_problem("tokens") - other.by_problem("tokens")
     return PairDifference(
-        first=one.name,
-        second=other.name,
+        first=one.arm.name,
+        second=other.arm.name,
         accuracy=accuracy,
-        smallest_accuracy=max(compared.smallest_accuracy, from_width, least),
+        smallest_accuracy=_find_smallest(accuracy, majority[0]),
         mcnemar=_not_adjusted(mcnemar_exact(*majority)),
-        wilcoxon=_not_adjusted(wilcoxon_signed_rank(np.round(means, 9)).p_value),
-        tokens=compared.tokens.mean,
-        tokens_test=_not_adjusted(compared.tokens.test.p_value),
+        # Thirds of one size are to be ties.
+        wilcoxon=_test_ranks(np.round(by_problem[0] - by_problem[1], 9)),
+        tokens=one.less(other, "tokens"),
+        tokens_test=_test_ranks(np.round(tokens, 9)),
     )
+
+
+def _find_smallest(accuracy: Interval, solved: Sequence[bool]) -> float:
+    """By the width of the interval, which has the spread of problems and seeds in it."""
+    # Of two equal arms it is the least that McNemar's test can show at all.
+    least = smallest_accuracy_difference(solved, solved)
+    return max(least, _POWER_TO_WIDTH * (accuracy.high - accuracy.low) / 2)
+
+
+def _test_ranks(differences: NDArray[np.float64]) -> Tested:
+    return _not_adjusted(wilcoxon_signed_rank(differences).p_value)
 
 
 def _not_adjusted(p: float) -> Tested:

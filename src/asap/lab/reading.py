@@ -20,10 +20,12 @@ Ruling = Literal[
     "not shown",
     "contradicted in part",
     "contradicted",
+    "void",
     "not measured",
 ]
 """What became of a claim. `contradicted`: it came out the other way round; `in part`: of its
-several differences some did and others did not. `not shown`: neither it nor its opposite.
+several differences some did and others did not. `not shown`: neither it nor its opposite. `void`:
+it is about the ranking, and the lab is void for that.
 """
 _Sign = Literal["above", "below"]
 
@@ -113,9 +115,12 @@ def _read(
         signs.append(None if sign is None else _judge(sign, part.claimed))
         say = _say_accuracy if part.measure == "accuracy" else _say_tokens
         sentences.append(f"{say(pair)}.")
+    ruling = _rule(signs, len(parts))
     if is_about_ranking:
         sentences += _limit(results)
-    return Reading(claim, _rule(signs, len(parts)), tuple(sentences))
+        if ruling != "not measured" and results.void_rule and results.void_rule.state == "void":
+            ruling = "void"
+    return Reading(claim, ruling, tuple(sentences))
 
 
 def _judge(sign: _Sign, claimed: _Sign) -> Literal["as claimed", "the other way"]:

@@ -46,7 +46,9 @@ from asap.report import (
 from asap.statistics import Interval
 
 REPORT = "report.md"
+"""The page, in the folder of an experiment."""
 RESULTS = "results.json"
+"""Every number of it."""
 _MOST_TRUNCATED = 0.02
 _GATE = (0.6, 0.9)
 _EVIDENCE = (
@@ -93,7 +95,8 @@ def render_report(findings: Findings, all_results: Sequence[SettingResults]) -> 
         *_say_bases(findings),
         "## What the intervals say",
         "A claim of the paper's is `reproduced` or `contradicted` only where the whole 95 % "
-        "interval of a difference lies on one side of 0; `not shown` is neither.",
+        "interval of a difference lies on one side of 0; `not shown` is neither. Where the lab is "
+        "void for ranking, no claim about the ranking is read.",
         *(block for results in all_results for block in _say_readings(results)),
         "## How to read the tables",
         *HOW_TO_READ,

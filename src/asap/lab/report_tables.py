@@ -42,9 +42,9 @@ def lay_out_separability(findings: Findings) -> Table:
             for each in findings.separability
         ),
         (
-            "AUC within a trace, averaged over traces, interval by bootstrap over traces: 1: every "
-            "redundant step has a lower score than every essential one; 0.5: chance; 0: the "
-            "reverse",
+            "AUC: the chance that the score has a redundant step go before an essential one of the "
+            "same trace, averaged over traces (interval: bootstrap over traces). 1: the oracle's "
+            "order; 0.5: chance; below: the wrong way round. Surprisals: the lowest goes first",
         ),
     )
 
