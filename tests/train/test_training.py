@@ -132,12 +132,16 @@ class Killed(Exception):
     """What stops the training in the middle of an epoch."""
 
 
-@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize(
+    "changes",
+    [{"group_by_length": True, "optimizer": "muon"}, {"group_by_length": False}],
+    ids=["grouped, Muon", "shuffled"],
+)
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(
-    r1_model: Path, make_run: Callable[..., Path], tmp_path: Path, grouped: bool
+    r1_model: Path, make_run: Callable[..., Path], tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     source = make_run(tmp_path / "run", 14)
-    whole = run(source, r1_model, tmp_path / "whole", group_by_length=grouped)
+    whole = run(source, r1_model, tmp_path / "whole", **changes)
 
     def stop(line: Mapping[str, Any], n_steps: int) -> None:
         if line["step"] == 6:
@@ -145,14 +149,12 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
 
     output = tmp_path / "stopped"
     with pytest.raises(Killed):
-        run(source, r1_model, output, stop, group_by_length=grouped)
+        run(source, r1_model, output, stop, **changes)
     # A kill in the middle of writing leaves a checkpoint without its last file.
     (output / "checkpoints" / "checkpoint-5").mkdir()
     (output / "rows" / "train.arrow").write_bytes(b"half")
     seen: list[int] = []
-    result = run(
-        source, r1_model, output, lambda line, _: seen.append(line["step"]), group_by_length=grouped
-    )
+    result = run(source, r1_model, output, lambda line, _: seen.append(line["step"]), **changes)
     assert result.is_resumed
     assert seen == [5, 6, 7, 8]
     logs = [
@@ -163,9 +165,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     assert len(logs[0]) == 8
     first, second = read_weights(tmp_path / "whole"), read_weights(output)
     assert all(np.array_equal(first[name], second[name]) for name in first)
-    again = run(
-        source, r1_model, output, lambda *_: pytest.fail("trained again"), group_by_length=grouped
-    )
+    again = run(source, r1_model, output, lambda *_: pytest.fail("trained again"), **changes)
     assert again.report == result.report
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from asap.errors import RunFolderError, RunStopped
 from asap.lab.arms import UNTRAINED, Arm, describe_arm, list_arms, prune_arm
-from asap.lab.base import write_untrained
 from asap.lab.findings import (
     Findings,
     GatedBase,
@@ -42,6 +41,7 @@ from asap.lab.scale import (
 from asap.lab.separability import Separation, measure_separability
 from asap.lab.student import answer, read_answers, read_training, train_and_answer, train_student
 from asap.lab.task import LabTrace, Split, draw_traces
+from asap.lab.untrained import write_untrained
 from asap.run import FORMAT_VERSION, find_versions, read_report, say_now
 from asap.statistics import Interval, wilson_interval
 from asap.surprisal import load_counter, load_scorer

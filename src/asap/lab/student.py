@@ -50,7 +50,8 @@ def read_training(folder: Path) -> TrainingFigures:
         n_rows=data["rows"],
         n_steps=training["n_steps"],
         tokens_per_sample=data["tokens_per_sample"],
-        seconds_per_step=training["seconds_per_step"],
+        # One that was stopped near its end has no step of its own to be timed by.
+        seconds_per_step=training["seconds_per_step"] or training["seconds"] / training["n_steps"],
         seconds=training["seconds"],
         peak_memory_mib=training["peak_memory_mib"],
     )

@@ -11,6 +11,7 @@ from asap.errors import MissingExtraError
 from asap.lab.scale import Network, Student
 from asap.lab.task import Task
 from asap.lab.tokenizer import BEGIN, END, PAD, write_tokenizer
+from asap.train import load_tokenizer
 
 WINDOW = 2048
 """Tokens that a model of the lab can read."""
@@ -34,7 +35,6 @@ def write_untrained(
     try:
         import torch
         from transformers import (
-            AutoTokenizer,
             LlamaConfig,
             LlamaForCausalLM,
             Qwen2Config,
@@ -43,7 +43,7 @@ def write_untrained(
     except ImportError:
         raise MissingExtraError("the lab", "train") from None
     write_tokenizer(folder, task)
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer(str(folder))
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in (BEGIN, END, PAD)}
     kinds: dict[Student, Any] = {
         "llama": (LlamaForCausalLM, LlamaConfig),
