@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from statistics import median
 from typing import Any, Literal
@@ -41,18 +42,24 @@ class Efficiency:
     """Of the GPU where there is one, else of the process."""
 
 
-def check_recipe(recipe: TrainRecipe) -> float:
-    """The learning rate, without which nothing can be trained.
+def check_training(recipe: TrainRecipe, track: Tracker | None) -> None:
+    """Refuse what cannot be trained, before anything is read.
 
     Raises:
-        RecipeError: there is no learning rate.
+        MissingExtraError: TRL or what it needs is not installed.
+        RecipeError: there is no learning rate, or a package that was asked for is missing.
     """
     if recipe.learning_rate is None:
         raise RecipeError(
             "the recipe leaves the learning rate to you: give --learning-rate (the paper's text "
             "has lost the one for Llama; for Qwen its released configuration has 2e-5)"
         )
-    return recipe.learning_rate
+    if not all(map(find_spec, ("trl", "peft", "accelerate", "datasets"))):
+        raise MissingExtraError("training", "train")
+    for package in (track, "liger_kernel" if recipe.liger else None):
+        if package is not None and find_spec(package) is None:
+            name = package.replace("_", "-")
+            raise RecipeError(f"this training needs the package {name}: pip install {name}")
 
 
 def fit(
@@ -79,14 +86,11 @@ def fit(
         on_log: gets each line of the log and the number of steps in all.
 
     Raises:
-        MissingExtraError: TRL, PEFT or a tracker is not installed.
         ModelError: there is no such causal language model.
     """
-    try:
-        from datasets import Dataset
-        from trl.trainer.sft_trainer import SFTTrainer
-    except ImportError:
-        raise MissingExtraError("training", "train") from None
+    from datasets import Dataset
+    from trl.trainer.sft_trainer import SFTTrainer
+
     rows = {
         name: Dataset.from_file(str(path))
         for name in ("train", "eval")
@@ -133,14 +137,9 @@ def fit(
 def only_first_process(device: Literal["auto", "cpu"] = "auto") -> Iterator[bool]:
     """Whether this is the first of the processes that accelerate started; the others wait until
     its block is done.
-
-    Raises:
-        MissingExtraError: accelerate is not installed.
     """
-    try:
-        from accelerate import PartialState
-    except ImportError:
-        raise MissingExtraError("training", "train") from None
+    from accelerate import PartialState
+
     state = PartialState(cpu=device == "cpu")
     with state.main_process_first():
         yield state.is_main_process
@@ -196,6 +195,7 @@ def _build_args(
     import torch
     from trl.trainer.sft_config import SFTConfig
 
+    assert recipe.learning_rate is not None  # check_training saw to it
     use_cpu = device == "cpu" or not torch.cuda.is_available()
     wants_bf16 = recipe.dtype == "bf16" or (
         recipe.dtype == "auto" and not use_cpu and torch.cuda.is_bf16_supported()
@@ -214,7 +214,7 @@ def _build_args(
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=recipe.batch_size,
         gradient_accumulation_steps=recipe.accumulation,
-        learning_rate=check_recipe(recipe),
+        learning_rate=recipe.learning_rate,
         lr_scheduler_type=schedule,
         lr_scheduler_kwargs=schedule_kwargs,
         # Below 1 it is a share of the steps.
@@ -260,10 +260,8 @@ def _load_model(name: str, recipe: TrainRecipe) -> Any:
 def _build_lora(recipe: TrainRecipe) -> Any:
     if recipe.lora_rank is None:
         return None
-    try:
-        from peft import LoraConfig
-    except ImportError:
-        raise MissingExtraError("training adapters", "train") from None
+    from peft import LoraConfig
+
     return LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
@@ -279,7 +277,8 @@ def _build_muon(model: Any, recipe: TrainRecipe) -> Any:
         raise RecipeError("optimizer 'muon' needs torch 2.9 or later; use adamw")
     from asap.train.muon import MuonWithAdamW
 
-    return MuonWithAdamW(model, check_recipe(recipe), recipe.adam_beta2, recipe.weight_decay)
+    assert recipe.learning_rate is not None  # check_training saw to it
+    return MuonWithAdamW(model, recipe.learning_rate, recipe.adam_beta2, recipe.weight_decay)
 
 
 def _replace_printers(trainer: Any, follower: Any) -> None:

@@ -20,7 +20,7 @@ from asap.train.data import DataPlan, Mix, TrainData, write_data
 from asap.train.decontaminate import Overlap, ProblemIndex, find_overlaps
 from asap.train.recipe import TrainRecipe
 from asap.train.rows import fingerprint_rows, read_rows
-from asap.train.sft import Tracker, check_recipe, fit, only_first_process
+from asap.train.sft import Tracker, check_training, fit, only_first_process
 from asap.train.template import Template, load_tokenizer
 from asap.train.train_folder import TrainFolder
 
@@ -123,7 +123,7 @@ def train_model(
         RecipeError, ModelError, MissingExtraError: recipe, model or installation are at fault.
         RunFolderError: the folder holds something else.
     """
-    check_recipe(request.recipe)
+    check_training(request.recipe, track)
     path, label = find_model_folder(request.model)
     _check_arms(request)
     folder = TrainFolder(output)
