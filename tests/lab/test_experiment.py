@@ -27,7 +27,7 @@ MICRO = replace(
     n_train=12,
     n_validation=4,
     n_test=10,
-    arms=("original", "oracle", "anti-oracle", "random", "asap"),
+    arms=("original", "oracle", "anti-oracle", "random", "asap", "clean-anchor"),
     seeds=(1, 2),
     budgets=(16, 48),
 )

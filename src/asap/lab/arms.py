@@ -6,7 +6,8 @@ Every arm is a run of `asap prune` on the same file, scored by the base. Labels 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +15,14 @@ from typing import Any
 
 from asap.corpus import open_corpus
 from asap.lab.findings import ArmData, ProtocolName
-from asap.lab.scale import BUDGETED_ARMS, MATCHED_RATIO, PAPER_BUDGET_SHARE, STAGE1_RATIO, Scale
+from asap.lab.scale import (
+    BUDGETED_ARMS,
+    CEILING,
+    MATCHED_RATIO,
+    PAPER_BUDGET_SHARE,
+    STAGE1_RATIO,
+    Scale,
+)
 from asap.run import Ledger, Recipe, load_recipe, open_tools, prune_corpus
 
 UNTRAINED = "zero-shot"
@@ -36,16 +44,23 @@ class Arm:
         return self.name if self.protocol is None else f"{self.protocol}-{self.name}"
 
 
-def list_arms(scale: Scale, scorer: Path, train_tokens: float) -> tuple[Arm, ...]:
+def list_arms(scale: Scale, scorer: Path, clean: Path, train_tokens: float) -> tuple[Arm, ...]:
     """All arms of a lab.
 
     Args:
         scale: its size.
         scorer: the base.
+        clean: what `write_clean_replies` wrote.
         train_tokens: mean tokens of the train split's thinking, of which the paper's budget is a
             share.
     """
-    arms = [_build(name, "matched", scorer, ratio=MATCHED_RATIO) for name in scale.arms]
+    arms = [
+        _build(name, "matched", scorer, ratio=MATCHED_RATIO)
+        for name in scale.arms
+        if name != CEILING
+    ]
+    if CEILING in scale.arms:
+        arms.append(_build_ceiling(scorer, clean))
     if scale.has_paper_protocol:
         budget_tokens = round(PAPER_BUDGET_SHARE * train_tokens)
         arms += [
@@ -79,6 +94,29 @@ def _build(
             },
         ),
     )
+
+
+def _build_ceiling(scorer: Path, clean: Path) -> Arm:
+    """ASAP's two stages with an LLM that always answers with the clean execution. No method could
+    know it, so this is not ASAP.
+    """
+    given = {"stage1": "rewrite", "llm": "clean execution", "llm_url": f"replay:{clean}"}
+    more = {"scorer": str(scorer), "dtype": "fp32", "ratio": MATCHED_RATIO}
+    return Arm(CEILING, "matched", load_recipe("default", {**given, **more}))
+
+
+def write_clean_replies(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Record the clean execution of each row as the LLM's anchor and as its rewriting.
+
+    Args:
+        path: the recording.
+        rows: of the train split, with `id` and `clean`.
+    """
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            for purpose in ("anchor", "rewrite"):
+                reply = {"id": row["id"], "purpose": purpose, "text": row["clean"]}
+                file.write(json.dumps(reply) + "\n")
 
 
 def prune_arm(

@@ -15,7 +15,14 @@ from statistics import fmean
 from typing import Any
 
 from asap.errors import RunFolderError, RunStopped
-from asap.lab.arms import UNTRAINED, Arm, describe_arm, list_arms, prune_arm
+from asap.lab.arms import (
+    UNTRAINED,
+    Arm,
+    describe_arm,
+    list_arms,
+    prune_arm,
+    write_clean_replies,
+)
 from asap.lab.findings import (
     Findings,
     GatedBase,
@@ -82,6 +89,10 @@ class _Place:
         return self.folder / "students" / student / UNTRAINED
 
     @property
+    def clean(self) -> Path:
+        return self.folder / "rows" / "clean-replies.jsonl"
+
+    @property
     def scorer(self) -> Path:
         return self.base(self.scale.students[0])
 
@@ -104,7 +115,7 @@ class _Place:
     def arms(self) -> tuple[Arm, ...]:
         counter = load_counter(str(self.scorer))
         counts = counter.count([row["reasoning"] for row in self.read("train")])
-        return list_arms(self.scale, self.scorer, fmean(counts))
+        return list_arms(self.scale, self.scorer, self.clean, fmean(counts))
 
 
 def run_lab(
@@ -222,6 +233,7 @@ def _write_rows(place: _Place) -> None:
                 line = _as_completion(trace) if split == "base" else _as_row(trace)
                 file.write(json.dumps(line) + "\n")
         os.replace(temporary, path)
+    write_clean_replies(place.clean, place.read("train"))
 
 
 def _as_completion(trace: LabTrace) -> dict[str, str]:

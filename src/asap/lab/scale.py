@@ -41,7 +41,9 @@ TINY_ARMS = (
     "asap-no-stage1",
     "asap-no-stage2",
 )
-ALL_ARMS = (*TINY_ARMS, "spirit", "head", "tail", "longest-first")
+CEILING = "clean-anchor"
+"""The two stages with an anchor made from the clean execution: a ceiling, not ASAP."""
+ALL_ARMS = (*TINY_ARMS, "spirit", "head", "tail", "longest-first", CEILING)
 BUDGETED_ARMS = ("asap", "asap-no-stage1")
 """Those with a budget of their own in the protocol `paper`; without stage 2 there is none."""
 
