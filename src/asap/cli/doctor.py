@@ -25,6 +25,7 @@ _EXTRAS = {
     "llm": ("openai",),
     "hub": ("datasets",),
     "bench": ("sortedcontainers", "fastapi", "uvicorn", "accelerate"),
+    "train": ("trl", "peft"),
 }
 
 

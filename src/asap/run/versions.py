@@ -7,10 +7,12 @@ import time
 from importlib import metadata
 
 
-def find_versions() -> dict[str, str]:
-    """Versions of Python, asap and what its numbers hang on, as far as they are installed."""
+def find_versions(*more: str) -> dict[str, str]:
+    """Versions of Python, asap, what its numbers hang on and what is named, as far as they are
+    installed.
+    """
     versions = {"python": platform.python_version()}
-    for name in ("asap-cot", "torch", "transformers", "tokenizers", "pyarrow"):
+    for name in ("asap-cot", "torch", "transformers", "tokenizers", "pyarrow", *more):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

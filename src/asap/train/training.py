@@ -136,7 +136,7 @@ def train_model(
     started = time.perf_counter()
     begun: dict[str, Any] = {
         "identity": identity,
-        "versions": find_versions(),
+        "versions": find_versions("trl", "peft", "accelerate"),
         "started": say_now(),
     }
     begun |= {"started": report["started"]} if report else {}
