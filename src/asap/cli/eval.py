@@ -28,11 +28,12 @@ from asap.bench import (
 from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import EvalBar
-from asap.cli.server import check_server, digest_model, find_window, open_client
+from asap.cli.server import check_server, digest_model, open_client
 from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.judge import Judge
 from asap.report import Cell, Column, Number, Table, render_terminal
+from asap.surprisal import find_window
 
 _COLUMNS = (
     Column("budget"),
@@ -150,7 +151,12 @@ def eval(
         if engine:
             bar.say(f"starting the server; what it says goes to {output / 'server.log'}")
         with open_client(model, url, engine, dtype, seed, output, limits) as client:
-            yield Generator(client, own, settings.sampling, find_window(model) if engine else None)
+            yield Generator(
+                client,
+                own,
+                settings.sampling,
+                find_window(model) if engine else None,
+            )
 
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     judge = Judge(workers=workers or flags.count_cores(), timing=timing, stdin=lcb, unsafe=unsafe)

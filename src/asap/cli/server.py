@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from asap.errors import InputError
 from asap.judge import Judge
 from asap.rank import AnswerChecker, ForcedAnswers, Forcing
 from asap.run import cache_folder
-from asap.surprisal import digest_weights, find_model_folder
+from asap.surprisal import digest_weights, find_model_folder, find_window
 
 
 def check_server(url: str | None, engine: Engine | None) -> None:
@@ -106,16 +105,6 @@ def open_forcing(
         AnswerChecker(judge) as checker,
     ):
         yield Forcing(forced, checker)
-
-
-def find_window(model: str) -> int | None:
-    """How many tokens a model reads, by its config. The transformers server writes on beyond them
-    without a word.
-    """
-    folder, _ = find_model_folder(model)
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    window: int | None = config.get("max_position_embeddings")
-    return window
 
 
 def digest_model(model: str) -> str:

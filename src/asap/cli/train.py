@@ -169,7 +169,8 @@ def print_shown(terminal: Terminal, shown: Shown) -> None:
         + (f", {data.n_eval:,} held out" if data.n_eval else "")
     )
     for reason, count in data.left_out.items():
-        terminal.say(f"left out: {count:,} × {reason} (listed in excluded.jsonl)")
+        limit = f", {shown.max_length:,} tokens" if reason == "over_max_length" else ""
+        terminal.say(f"left out: {count:,} × {reason}{limit} (listed in excluded.jsonl)")
     if shown.overlaps is not None:
         n_rows = len({(each.row, each.variant) for each in shown.overlaps})
         terminal.say(

@@ -3,7 +3,7 @@
 from asap.surprisal.classifier import TokenClassifier, TokenLabels
 from asap.surprisal.fake import FakeClassifier, FakeCounter, FakeScorer
 from asap.surprisal.load import load_classifier, load_scorer
-from asap.surprisal.model_folder import digest_weights, find_model_folder
+from asap.surprisal.model_folder import digest_weights, find_model_folder, find_window
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScorer, StepScores, TokenScores
 from asap.surprisal.tokenizer import load_counter
 
@@ -20,6 +20,7 @@ __all__ = [
     "TokenScores",
     "digest_weights",
     "find_model_folder",
+    "find_window",
     "load_classifier",
     "load_counter",
     "load_scorer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from asap.errors import ModelError
@@ -49,6 +50,19 @@ def find_model_folder(name: str) -> tuple[Path, str]:
             raise ModelError(f"{folder} is no model folder: it has no config.json")
         return folder, folder.resolve().name
     return _fetch_model(name), name
+
+
+def find_window(name: str) -> int | None:
+    """How many tokens a model reads, by its config; None where that does not say. Beyond it most
+    software goes on without a word.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    folder, _ = find_model_folder(name)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    window: int | None = config.get("max_position_embeddings")
+    return window
 
 
 def digest_weights(folder: Path) -> str:

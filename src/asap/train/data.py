@@ -283,7 +283,7 @@ def _explain_emptiness(plan: DataPlan, data: TrainData) -> str:
     hint = ""
     if data.shortest_left_out is not None:
         hint = (
-            f"; the shortest has {data.shortest_left_out:,} tokens, --max-length is "
-            f"{plan.max_length:,}"
+            f"; the shortest has {data.shortest_left_out:,} tokens, and --max-length or the "
+            f"model's window allows {plan.max_length:,}"
         )
     return f"{plan.source}: no row is left to train on: {reasons}{hint}"

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from asap.errors import RunFolderError
 from asap.run import find_versions, read_report, say_now
-from asap.surprisal import digest_weights, find_model_folder
+from asap.surprisal import digest_weights, find_model_folder, find_window
 from asap.train.data import DataPlan, Mix, TrainData, write_data
 from asap.train.decontaminate import Overlap, ProblemIndex, find_overlaps
 from asap.train.recipe import TrainRecipe
@@ -44,12 +44,16 @@ class TrainRequest:
     problems: ProblemIndex | None = None
     """Rows that share long n-grams with these are listed; they are trained on all the same."""
 
-    @property
-    def plan(self) -> DataPlan:
-        """The part that chooses rows."""
+    def plan(self, window: int | None) -> DataPlan:
+        """The part that chooses rows.
+
+        Args:
+            window: tokens that the model reads; rows beyond it are too long, whatever the recipe
+                says.
+        """
         return DataPlan(
             self.source,
-            self.recipe.max_length,
+            min(self.recipe.max_length, window or self.recipe.max_length),
             self.same_rows,
             self.mix,
             self.recipe.eval_share,
@@ -80,6 +84,8 @@ class Shown:
     """and what is trained on."""
     overlaps: tuple[Overlap, ...] | None
     """Rows that hold a part of a benchmark's problem; None where they were not looked for."""
+    max_length: int
+    """Most tokens of a row: the recipe's, or the model's window where that is smaller."""
 
 
 def preview(request: TrainRequest) -> Shown:
@@ -90,11 +96,13 @@ def preview(request: TrainRequest) -> Shown:
         ModelError, MissingExtraError: model or installation are at fault.
     """
     _check_arms(request)
-    tokenizer = load_tokenizer(str(find_model_folder(request.model)[0]))
+    path, _ = find_model_folder(request.model)
+    tokenizer = load_tokenizer(str(path))
     template = Template(tokenizer, request.recipe.template)
+    plan = request.plan(find_window(request.model))
     with TemporaryDirectory() as folder:
-        data = write_data(request.plan, template, Path(folder))
-    return _show(data, template, tokenizer, _find_overlaps(request))
+        data = write_data(plan, template, Path(folder))
+    return _show(data, plan, template, tokenizer, _find_overlaps(request))
 
 
 def train_model(
@@ -142,13 +150,14 @@ def train_model(
     begun |= {"started": report["started"]} if report else {}
     with only_first_process(device) as is_first:
         if is_first:
-            data = _prepare(folder, request, template, on_rows)
+            plan = request.plan(find_window(request.model))
+            data = _prepare(folder, plan, request.recipe, template, on_rows)
             overlaps = _find_overlaps(request)
             if overlaps is not None:
                 folder.write_lines("contaminated.jsonl", map(asdict, overlaps))
             begun |= {"data": _report_data(data, overlaps)}
             folder.write_report({"status": "unfinished", **begun})
-            on_data(_show(data, template, tokenizer, overlaps), bool(report))
+            on_data(_show(data, plan, template, tokenizer, overlaps), bool(report))
     efficiency = fit(
         str(path),
         request.recipe,
@@ -200,19 +209,23 @@ def _identify(request: TrainRequest, model: str) -> dict[str, Any]:
 
 
 def _prepare(
-    folder: TrainFolder, request: TrainRequest, template: Template, on_rows: Callable[[int], None]
+    folder: TrainFolder,
+    plan: DataPlan,
+    recipe: TrainRecipe,
+    template: Template,
+    on_rows: Callable[[int], None],
 ) -> TrainData:
     """Write the rows as ids, anew on each start: a killed start may have left half of them."""
     shutil.rmtree(folder.data, ignore_errors=True)
     is_new = not folder.path.exists()
     folder.data.mkdir(parents=True)
     try:
-        data = write_data(request.plan, template, folder.data, on_rows)
+        data = write_data(plan, template, folder.data, on_rows)
     except BaseException:
         shutil.rmtree(folder.path if is_new else folder.data)
         raise
     (folder.data / "excluded.jsonl").replace(folder.path / "excluded.jsonl")
-    (folder.path / "recipe.yaml").write_text(request.recipe.to_yaml(), encoding="utf-8")
+    (folder.path / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     return data
 
 
@@ -225,12 +238,16 @@ def _find_overlaps(request: TrainRequest) -> tuple[Overlap, ...] | None:
 
 
 def _show(
-    data: TrainData, template: Template, tokenizer: Any, overlaps: tuple[Overlap, ...] | None
+    data: TrainData,
+    plan: DataPlan,
+    template: Template,
+    tokenizer: Any,
+    overlaps: tuple[Overlap, ...] | None,
 ) -> Shown:
     assert data.example is not None
     ids, n_prompt = data.example.input_ids, data.example.n_prompt
     masked, trained = tokenizer.decode(ids[:n_prompt]), tokenizer.decode(ids[n_prompt:])
-    return Shown(template.name, data, masked, trained, overlaps)
+    return Shown(template.name, data, masked, trained, overlaps, plan.max_length)
 
 
 def _report_data(data: TrainData, overlaps: tuple[Overlap, ...] | None) -> dict[str, Any]:
