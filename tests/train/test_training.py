@@ -196,7 +196,7 @@ def test_a_folder_of_another_training_is_refused(
 def test_no_row_is_longer_than_the_models_window(
     r1_model: Path, write_run: Callable[..., Path], tmp_path: Path
 ) -> None:
-    rows = [(n, "?", f"<think>\n{'a' * (500 * n)}\n</think>\n0") for n in range(3)]
+    rows = [(n, "?", f"<think>\n{'a' * (510 * n)}\n</think>\n0") for n in range(3)]
     source = write_run(tmp_path / "run", rows, "x")  # the model reads 512 tokens
     result = run(source, r1_model, tmp_path / "out", max_length=10_000)
     assert result.report["data"]["rows_left_out"] == {"over_max_length": 2}
