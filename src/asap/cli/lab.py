@@ -14,7 +14,8 @@ import typer
 from asap.cli import flags
 from asap.cli.progress import EvalBar
 from asap.cli.terminal import Terminal
-from asap.lab import REGIMES, REPORT, SCALES, Regime, SizeName, run_lab
+from asap.lab import REGIMES, REPORT, SCALES, Regime, SizeName, lay_out_main, run_lab
+from asap.report import render_terminal
 
 
 def lab(
@@ -48,7 +49,7 @@ def lab(
     """
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
     with EvalBar(is_quiet) as bar:
-        run_lab(
+        all_results = run_lab(
             SCALES[size],
             output,
             (regime,) if regime else REGIMES,
@@ -60,7 +61,12 @@ def lab(
     if as_json:
         print(json.dumps({"output": str(output), "report": str(output / REPORT)}))
     else:
-        Terminal().say(f"the report is in {output / REPORT}")
+        terminal = Terminal()
+        for results in all_results:
+            terminal.print(render_terminal(lay_out_main(results), terminal))
+            if results.void_rule is not None and results.void_rule.state != "passed":
+                terminal.say(f"{results.void_rule.state} for ranking:", *results.void_rule.reasons)
+        terminal.say(f"the report is in {output / REPORT}")
 
 
 def _has_gpu(device: str) -> bool:

@@ -32,6 +32,7 @@ from asap.lab.openers import HABIT_OPENERS, REGIMES, Regime
 from asap.lab.program import Difficulty
 from asap.lab.reading import Reading, read_setting
 from asap.lab.report import REPORT, RESULTS, render_report, write_report
+from asap.lab.report_tables import lay_out_main
 from asap.lab.scale import GATE, SCALES, Network, Scale, Student
 from asap.lab.separability import SCORES, ScoreName, Separation, label_auc, measure_separability
 from asap.lab.task import GPU, SMALL, TINY, LabTrace, SizeName, Split, Task, draw_traces
@@ -83,6 +84,7 @@ __all__ = [
     "generate_greedy",
     "grade",
     "label_auc",
+    "lay_out_main",
     "list_words",
     "measure_lab",
     "measure_separability",
