@@ -136,9 +136,6 @@ def train_model(
     _check_arms(request)
     folder = TrainFolder(output)
     identity = _identify(request, f"{label}@{digest_weights(path)}")
-    report = folder.check(identity) or {}
-    if report.get("status") == "finished":
-        return TrainResult(output, report, is_resumed=True)
     tokenizer = load_tokenizer(str(path))
     template = Template(tokenizer, request.recipe.template)
     started = time.perf_counter()
@@ -147,8 +144,12 @@ def train_model(
         "versions": find_versions("trl", "peft", "accelerate"),
         "started": say_now(),
     }
-    begun |= {"started": report["started"]} if report else {}
     with only_first_process(device) as is_first:
+        # The other processes look once the first has written, and find the same training.
+        report = folder.check(identity) or {}
+        if report.get("status") == "finished":
+            return TrainResult(output, report, is_resumed=True)
+        begun |= {"started": report["started"]} if report else {}
         if is_first:
             plan = request.plan(find_window(request.model))
             data = _prepare(folder, plan, request.recipe, template, on_rows)
