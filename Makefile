@@ -17,7 +17,7 @@ demo: $(VENV)/.demo
 	$(BIN)/asap show demo-run --row 0
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not ray and not gpu and not browser" --timeout 60
+	$(BIN)/python -m pytest -m "not slow and not ray and not gpu and not browser" --timeout 60 -n 2 --dist loadfile
 
 test-real: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "real or slow or ray" --timeout 600 --durations 10
