@@ -38,7 +38,11 @@ def run_jobs(
     workers = min(workers, len(jobs))
     threads = max(1, count_cores() // workers)
     with ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), threads)
+        workers,
+        get_context("spawn"),
+        initializer=_begin,
+        initargs=(os.getpid(), threads),
+        max_tasks_per_child=1,  # so that a job's peak memory is its own
     ) as executor:
         running: set[Future[None]] = {executor.submit(job.run, *job.arguments) for job in jobs}
         try:
