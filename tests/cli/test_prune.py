@@ -279,6 +279,8 @@ def test_an_interrupt_exits_130_with_one_line_and_the_run_goes_on(
         text=True,
         env=environment,
         cwd=tmp_path,
+        # Whoever runs the tests in the background has it ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert fault_server.arrived.acquire(timeout=30)
         process.send_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ Every arm is a run of `asap prune` on the same file, scored by the base. Labels 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +113,13 @@ def write_clean_replies(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         path: the recording.
         rows: of the train split, with `id` and `clean`.
     """
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             for purpose in ("anchor", "rewrite"):
                 reply = {"id": row["id"], "purpose": purpose, "text": row["clean"]}
                 file.write(json.dumps(reply) + "\n")
+    os.replace(temporary, path)
 
 
 def prune_arm(

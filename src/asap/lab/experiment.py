@@ -233,7 +233,8 @@ def _write_rows(place: _Place) -> None:
                 line = _as_completion(trace) if split == "base" else _as_row(trace)
                 file.write(json.dumps(line) + "\n")
         os.replace(temporary, path)
-    write_clean_replies(place.clean, place.read("train"))
+    if not place.clean.exists():
+        write_clean_replies(place.clean, place.read("train"))
 
 
 def _as_completion(trace: LabTrace) -> dict[str, str]:
