@@ -450,12 +450,12 @@ def _describe(scale: Scale) -> dict[str, str]:
             f"{network.intermediate} inside; {', '.join(scale.students)}"
         ),
         "base": (
-            f"{scale.n_base:,} traces once, batches of {base.batch_size}, peak rate "
-            f"{base.learning_rate}"
+            f"{scale.n_base:,} traces once, batches of {base.batch_size}, {base.optimizer}, peak "
+            f"rate {base.learning_rate}"
         ),
         "students": (
-            f"{scale.n_train:,} rows × {student.epochs:g}, batches of {student.batch_size}, peak "
-            f"rate {student.learning_rate}, seeds {', '.join(map(str, scale.seeds))}"
+            f"{scale.n_train:,} rows × {student.epochs:g}, batches of {student.batch_size}, "
+            f"{student.optimizer}, peak rate {student.learning_rate}, seeds {', '.join(map(str, scale.seeds))}"
         ),
         "test": f"{scale.n_test:,} programs, greedy, at most {scale.cap} tokens",
         "matched": f"every arm keeps {MATCHED_RATIO:.0%} of each trace's tokens",

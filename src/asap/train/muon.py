@@ -1,5 +1,5 @@
 """Muon for the hidden matrices and AdamW for the rest, as one optimizer: a small model from scratch
-learns as much from about half the tokens. What is fine-tuned stays with AdamW, as in the paper.
+learns as much from about half the tokens. The paper fine-tunes with AdamW; so do our recipes of it.
 """
 
 from __future__ import annotations
