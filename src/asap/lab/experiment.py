@@ -455,7 +455,8 @@ def _describe(scale: Scale) -> dict[str, str]:
         ),
         "students": (
             f"{scale.n_train:,} rows × {student.epochs:g}, batches of {student.batch_size}, "
-            f"{student.optimizer}, peak rate {student.learning_rate}, seeds {', '.join(map(str, scale.seeds))}"
+            f"{student.optimizer}, peak rate {student.learning_rate}, seeds "
+            f"{', '.join(map(str, scale.seeds))}"
         ),
         "test": f"{scale.n_test:,} programs, greedy, at most {scale.cap} tokens",
         "matched": f"every arm keeps {MATCHED_RATIO:.0%} of each trace's tokens",
