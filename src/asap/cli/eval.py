@@ -33,6 +33,7 @@ from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.judge import Judge
 from asap.report import Cell, Column, Number, Table, render_terminal
+from asap.run import count_cores
 from asap.surprisal import find_window
 
 _COLUMNS = (
@@ -159,7 +160,7 @@ def eval(
             )
 
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
-    judge = Judge(workers=workers or flags.count_cores(), timing=timing, stdin=lcb, unsafe=unsafe)
+    judge = Judge(workers=workers or count_cores(), timing=timing, stdin=lcb, unsafe=unsafe)
     with EvalBar(is_quiet) as bar:
         if is_resumed:
             bar.say("this evaluation was begun before: what is finished stays")

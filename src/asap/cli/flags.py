@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,13 +112,6 @@ ServerTimeout = Annotated[
     float,
     typer.Option(min=1, help="Seconds that one completion may take.", rich_help_panel=SERVER_PANEL),
 ]
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def parse_data(values: list[str] | None) -> dict[str, Path]:

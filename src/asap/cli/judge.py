@@ -45,7 +45,7 @@ from asap.judge import (
     SandboxRecord,
     Verdict,
 )
-from asap.run import Progress
+from asap.run import Progress, count_cores
 from asap.statistics import Interval
 
 
@@ -84,7 +84,7 @@ def judge(
     answers = check_solutions(dataset, read_solutions(solutions))
     start_s = time.monotonic()
     with Judge(
-        workers=workers or flags.count_cores(), timing=timing, stdin=lcb, unsafe=unsafe
+        workers=workers or count_cores(), timing=timing, stdin=lcb, unsafe=unsafe
     ) as referee:
         ceiling = _find_ceiling(dataset, answers, referee)
         limits = scale_limits(dataset, ceiling) if timing == "robust" else {}

@@ -16,6 +16,7 @@ from asap.cli.progress import EvalBar
 from asap.cli.terminal import Terminal
 from asap.lab import REGIMES, REPORT, SCALES, Regime, SizeName, lay_out_main, run_lab
 from asap.report import render_terminal
+from asap.run import count_cores
 
 
 def lab(
@@ -53,7 +54,7 @@ def lab(
             SCALES[size],
             output,
             (regime,) if regime else REGIMES,
-            workers=workers or (1 if _has_gpu(device) else flags.count_cores()),
+            workers=workers or (1 if _has_gpu(device) else count_cores()),
             device=device,
             command=f"asap {shlex.join(sys.argv[1:])}",
             on_progress=lambda phase, n_done, n_all: bar.advance(phase, "", n_done, n_all),

@@ -7,11 +7,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -24,7 +25,45 @@ from asap.cli.terminal import Terminal
 from asap.run import Progress
 
 
-class RunBar:
+class _Bars:
+    """Bars on stderr, a no-op where that is no terminal, and lines above them.
+
+    Args:
+        columns: what stands in a bar before its times.
+        is_quiet: never show one, and say nothing.
+    """
+
+    def __init__(self, *columns: ProgressColumn, is_quiet: bool) -> None:
+        self._console = Terminal(stderr=True)
+        self._bar = Bar(
+            *columns,
+            TimeElapsedColumn(),
+            TextColumn("· left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=is_quiet or not self._console.is_terminal,
+        )
+        self._is_quiet = is_quiet
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, *lines: str) -> None:
+        """Print lines on stderr, above the bars where there are some."""
+        if not self._is_quiet:
+            self._console.say(*lines)
+
+
+class RunBar(_Bars):
     """A bar for one run; a no-op where stderr is no terminal.
 
     Args:
@@ -41,39 +80,16 @@ class RunBar:
         verb: str = "pruning",
         unit: str = "rows",
     ) -> None:
-        self._console = Terminal(stderr=True)
-        self._bar = Bar(
+        super().__init__(
             TextColumn(verb),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn(unit + "{task.fields[tokens]}"),
-            TimeElapsedColumn(),
-            TextColumn("· left"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=is_quiet or not self._console.is_terminal,
+            is_quiet=is_quiet,
         )
-        self._is_quiet = is_quiet
         self._task = self._bar.add_task("", total=total, tokens="")
         self._before = self._after = 0
         self._lock = threading.Lock()
-
-    def __enter__(self) -> RunBar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def say(self, *lines: str) -> None:
-        """Print lines on stderr, above the bar where there is one."""
-        if not self._is_quiet:
-            self._console.say(*lines)
 
     def advance(self, step: Progress, chat: Chat | None = None) -> None:
         """Add what one batch has done."""
@@ -88,7 +104,7 @@ class RunBar:
         self._bar.update(self._task, advance=step.n_rows, tokens=text)
 
 
-class EvalBar:
+class EvalBar(_Bars):
     """One bar for each thing that an evaluation does; a no-op where stderr is no terminal.
 
     Args:
@@ -96,37 +112,11 @@ class EvalBar:
     """
 
     def __init__(self, is_quiet: bool = False) -> None:
-        self._console = Terminal(stderr=True)
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("· left"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=is_quiet or not self._console.is_terminal,
+        super().__init__(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), is_quiet=is_quiet
         )
-        self._is_quiet = is_quiet
         self._tasks: dict[tuple[str, int], TaskID] = {}
         self._lock = threading.Lock()
-
-    def __enter__(self) -> EvalBar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def say(self, *lines: str) -> None:
-        """Print lines on stderr, above the bars where there are some."""
-        if not self._is_quiet:
-            self._console.say(*lines)
 
     def advance(self, stage: str, benchmark: str, n_done: int, n_all: int) -> None:
         """Say how far one thing has come."""
@@ -137,7 +127,7 @@ class EvalBar:
         self._bar.update(self._tasks[key], completed=n_done)
 
 
-class TrainBar:
+class TrainBar(_Bars):
     """A bar for rows read and one for steps with the loss; where stderr is no terminal, a line for
     each entry of the log.
 
@@ -146,37 +136,14 @@ class TrainBar:
     """
 
     def __init__(self, is_quiet: bool = False) -> None:
-        self._console = Terminal(stderr=True)
-        self._bar = Bar(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TextColumn("· left"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=is_quiet or not self._console.is_terminal,
+            is_quiet=is_quiet,
         )
-        self._is_quiet = is_quiet
         self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> TrainBar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def say(self, *lines: str) -> None:
-        """Print lines on stderr, above the bars where there are some."""
-        if not self._is_quiet:
-            self._console.say(*lines)
 
     def read(self, n_rows: int) -> None:
         """Add rows that were read."""

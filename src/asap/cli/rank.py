@@ -22,7 +22,7 @@ from asap.errors import InputError
 from asap.judge import Judge
 from asap.rank import RankFolder, Settings, build_arms, list_free_methods, rank_corpus
 from asap.report import Table, render_csv, render_markdown, render_terminal
-from asap.run import load_recipe, open_tools
+from asap.run import count_cores, load_recipe, open_tools
 
 _PANEL = "Forced answers"
 _FIELDS = (
@@ -153,7 +153,7 @@ def rank(
                     "auto",
                     output,
                     ChatLimits(concurrency=64, timeout_s=3600.0, max_tokens=None),
-                    Judge(workers=flags.count_cores()),
+                    Judge(workers=count_cores()),
                     max_tokens=forced_max_tokens,
                     say=bar.say,
                 )

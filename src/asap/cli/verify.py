@@ -17,7 +17,7 @@ from asap.cli.server import open_forcing
 from asap.cli.terminal import Terminal
 from asap.judge import Judge
 from asap.rank import VerifyResult, verify_run
-from asap.run import Progress, read_report
+from asap.run import Progress, count_cores, read_report
 
 
 def verify(
@@ -67,7 +67,7 @@ def verify(
     n_rows = int(read_report(run, kind="prune").get("counts", {}).get("rows_in", 0))
     limits = ChatLimits(concurrency=concurrency, timeout_s=timeout_s, max_tokens=None)
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
-    judge = Judge(workers=workers or flags.count_cores(), unsafe=unsafe)
+    judge = Judge(workers=workers or count_cores(), unsafe=unsafe)
     with (
         RunBar(min(limit or n_rows, n_rows), is_quiet, "verifying") as bar,
         open_forcing(

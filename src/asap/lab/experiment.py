@@ -47,7 +47,7 @@ from asap.lab.scale import (
 )
 from asap.lab.separability import Separation, measure_separability
 from asap.lab.student import answer, read_answers, read_training, train_and_answer, train_student
-from asap.lab.task import LabTrace, Split, draw_traces
+from asap.lab.task import LabTrace, Split, Task, draw_traces
 from asap.lab.untrained import write_untrained
 from asap.run import FORMAT_VERSION, find_versions, read_report, say_now
 from asap.statistics import Interval, wilson_interval
@@ -87,6 +87,10 @@ class _Place:
 
     def untrained_answers(self, student: Student) -> Path:
         return self.folder / "students" / student / UNTRAINED
+
+    @property
+    def task(self) -> Task:
+        return self.scale.task_of(self.regime)
 
     @property
     def clean(self) -> Path:
@@ -175,7 +179,7 @@ def _gather_findings(scale: Scale, places: Sequence[_Place], command: str) -> Fi
     return Findings(
         size=scale.task.size,
         command=command,
-        settings=_describe(scale),
+        settings=_describe(scale, [place.regime for place in places]),
         budgets=scale.budgets,
         runs=tuple(run for place in places for run in _read_students(place)),
         data=tuple(
@@ -226,7 +230,7 @@ def _write_rows(place: _Place) -> None:
         if path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        traces = draw_traces(place.scale.task, place.regime, split, sizes[split], _SEED)
+        traces = draw_traces(place.task, place.regime, split, sizes[split], _SEED)
         temporary = path.with_suffix(".tmp")
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             for trace in traces:
@@ -261,7 +265,7 @@ def _train_bases(
         for n, student in enumerate(place.scale.students):
             untrained, folder = place.untrained(student), place.base(student)
             if not (untrained / "config.json").exists():
-                write_untrained(untrained, place.scale.network, student, place.scale.task, n)
+                write_untrained(untrained, place.scale.network, student, place.task, n)
             recipe = place.scale.base
             jobs.append(
                 Job(train_student, (place.rows("base"), (), untrained, recipe, folder, device))
@@ -332,8 +336,8 @@ def _describe_base(place: _Place, student: Student) -> GatedBase:
         truncation=cut_off / len(graded),
         n_problems=len(graded),
         trials=(
-            *place.scale.trials,
-            GateTrial("as it ran", accuracy.estimate, len(graded)),
+            *place.scale.trials.get(place.regime, ()),
+            GateTrial(repr(place.task.difficulty), accuracy.estimate, len(graded)),
         ),
     )
 
@@ -343,7 +347,7 @@ def _measure_separability(place: _Place, device: str) -> None:
     path = place.folder / _AUC
     if path.exists():
         return
-    task, n = place.scale.task, place.scale.n_validation
+    task, n = place.task, place.scale.n_validation
     traces = list(draw_traces(task, place.regime, "validation", n, _SEED))
     scorer = load_scorer(str(place.scorer), dtype="fp32", device=device)
     found = measure_separability(traces, scorer, load_counter(str(place.scorer)))
@@ -438,11 +442,11 @@ def _write_json(path: Path, content: Any) -> None:
     os.replace(temporary, path)
 
 
-def _describe(scale: Scale) -> dict[str, str]:
+def _describe(scale: Scale, regimes: Iterable[Regime]) -> dict[str, str]:
     """What was fixed, by name, for the report."""
     network, base, student = scale.network, scale.base, scale.student
     return {
-        "task": repr(scale.task.difficulty),
+        **{f"task, {each}": repr(scale.task_of(each).difficulty) for each in regimes},
         "habits": repr(scale.task.rates),
         "tokens of a trace": f"{scale.task.tokens[0]} to {scale.task.tokens[1]}",
         "model": (

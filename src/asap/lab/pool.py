@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
+from asap.run import count_cores
+
 _LOOK_S = 2.0
 """Between two looks at how far the jobs are."""
 
@@ -54,13 +56,6 @@ def run_jobs(
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _begin(parent: int, threads: int) -> None:

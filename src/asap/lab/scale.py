@@ -1,15 +1,18 @@
 """How big a lab is, and everything else that is fixed before any arm runs: models, rows, recipes,
 arms, budgets, and the settings of the difficulty that were tried for the base.
 
-Only `Task.difficulty` may move, and only until the base is through its gate.
+Only the difficulty may move, and of each regime only until its base is through the gate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from asap.lab.findings import GateTrial
+from asap.lab.openers import Regime
+from asap.lab.program import Difficulty
 from asap.lab.task import GPU, SMALL, TINY, SizeName, Task
 from asap.train import TrainRecipe
 
@@ -81,8 +84,15 @@ class Scale:
     students: tuple[Student, ...] = ("llama",)
     """Architectures; the first one's base scores for every arm."""
     has_paper_protocol: bool = False
-    trials: tuple[GateTrial, ...] = ()
-    """Settings of the difficulty that were tried, with what the base reached."""
+    own_difficulty: Mapping[Regime, Difficulty] = field(default_factory=dict)
+    """Of regimes whose base was not through the gate with the task's."""
+    trials: Mapping[Regime, tuple[GateTrial, ...]] = field(default_factory=dict)
+    """Settings of the difficulty that were given up, with what the base reached."""
+
+    def task_of(self, regime: Regime) -> Task:
+        """What is drawn in a regime."""
+        difficulty = self.own_difficulty.get(regime, self.task.difficulty)
+        return replace(self.task, difficulty=difficulty)
 
     @property
     def cap(self) -> int:
@@ -124,6 +134,8 @@ SCALES: dict[SizeName, Scale] = {
         base=_BASE,
         student=_STUDENT,
         budgets=(64, 96, 128, 192, 256, 384, 512),
+        own_difficulty={"distinct": Difficulty(executed=(8, 10), for_weight=0.6)},
+        trials={"distinct": (GateTrial(repr(Difficulty()), 0.925, 400),)},
     ),
     "small": Scale(
         task=SMALL,

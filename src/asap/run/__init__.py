@@ -9,7 +9,7 @@ from asap.run.recipe import Recipe, load_recipe, shipped_recipes
 from asap.run.recipe_file import describe_first_problem, list_recipes, read_recipe
 from asap.run.score import check_scores_file, score_corpus
 from asap.run.summary import Summary, summarise
-from asap.run.versions import find_versions, say_now
+from asap.run.versions import count_cores, find_versions, say_now
 
 __all__ = [
     "FORMAT_VERSION",
@@ -23,6 +23,7 @@ __all__ = [
     "check_excluded",
     "check_run",
     "check_scores_file",
+    "count_cores",
     "describe_first_problem",
     "find_versions",
     "list_recipes",

@@ -1,7 +1,8 @@
-"""What a report says of when and with what it was made."""
+"""What a report says of when and with what it was made, and how many cores there are for it."""
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from importlib import metadata
@@ -23,3 +24,10 @@ def find_versions(*more: str) -> dict[str, str]:
 def say_now() -> str:
     """The time in UTC, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
