@@ -75,7 +75,7 @@ def test_rows_without_a_question(
     done = asap("export", "in.jsonl", "--to", "openai", "-o", "out.jsonl")
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("asap: the prompt of row 0 (id 0) is empty")
+    assert line.startswith("asap: all 2 prompts are empty")
     assert not (tmp_path / "out.jsonl").exists()
     done = asap("export", "in.jsonl", "--to", "openai", "-o", "out.jsonl", "--allow-empty-prompts")
     assert done.returncode == 0

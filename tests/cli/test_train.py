@@ -60,7 +60,7 @@ def test_a_run_becomes_a_model(
     # The mask is seen: the prompt in brackets, and the completion behind it.
     masked, _, trained = said.partition("[[")[2].partition("]]")
     assert masked + trained[:8] == f"{prompt}\n<think>\n"
-    assert "benchmarks: 1 rows share long n-grams" in said
+    assert "rows that share long n-grams with benchmarks' problems: 1 (listed" in said
     listed = (tmp_path / "tuned" / "contaminated.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line)["problem_id"] for line in listed] == ["sample_0"]
     losses = [line["loss"] for line in report["log"] if "loss" in line]
@@ -93,6 +93,8 @@ def test_a_dry_run_shows_what_would_be_trained_on_and_leaves_nothing(
         (["--recipe", "paper-llama-8b"], "the recipe leaves the learning rate to you"),
         (["--template", "model"], "no chat template of its own"),
         (["--mix", "more.jsonl"], "--mix FILE and --mix-share go together"),
+        (["--mix", "more.jsonl", "--mix-share", "1"], "--mix-share 1: must be above 0 and below 1"),
+        (["--data", "humaneval=x.jsonl"], "--decontaminate names the benchmark"),
         (["--decontaminate", "nothing"], "nothing"),
         (["--packing"], "packing fills one sequence"),
         (["--recipe", "none"], "there is no recipe 'none'; shipped: builtin-cpu"),

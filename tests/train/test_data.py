@@ -158,13 +158,17 @@ def test_rows_are_mixed_in_up_to_their_share(
     assert data.n_mixed == 40  # all there are
 
 
-def test_an_empty_prompt_is_refused_unless_it_is_wanted(
+def test_an_empty_prompt_is_left_out_unless_it_is_wanted(
     write: Callable[..., Any], write_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     run = write_run(tmp_path / "run", [*ROWS, (5, " ", ROWS[0][2])], "x")
-    with pytest.raises(InputError, match=r"row 5 \(t-5\) has an empty prompt.*--allow-empty"):
-        write(run)
-    assert write(run, allow_empty_prompts=True)[0].n_rows == 5
+    data, *_ = write(run)
+    assert (data.n_rows, dict(data.left_out)) == (4, {"empty_prompt": 1})
+    data, *_ = write(run, allow_empty_prompts=True)
+    assert (data.n_rows, dict(data.left_out)) == (5, {})
+    silent = write_run(tmp_path / "silent", [(n, "", ROWS[0][2]) for n in range(3)], "x")
+    with pytest.raises(InputError, match=r"3 × empty_prompt.*--allow-empty-prompts"):
+        write(silent)
 
 
 def test_rows_without_completions_are_refused(

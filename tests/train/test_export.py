@@ -197,10 +197,14 @@ def test_a_damaged_list_of_data_sets_is_not_touched(tmp_path: Path, text: str) -
 
 
 @pytest.mark.parametrize("prompt", ["", " \n"])
-def test_an_empty_prompt_is_refused_or_counted(prompt: str) -> None:
+def test_an_empty_prompt_is_left_out_or_counted(prompt: str) -> None:
     rows = [TrainRow(0, "a", "", "Q", "A"), TrainRow(1, "b", "", prompt, "A")]
-    with pytest.raises(InputError, match=r"row 1 \(id b\).*--allow-empty-prompts"):
-        write_rows(rows, "openai", io.BytesIO())
+    with pytest.raises(InputError, match=r"all 1 prompts are empty.*--allow-empty-prompts"):
+        write_rows(rows[1:], "openai", io.BytesIO())
+    stream = io.BytesIO()
+    exported = write_rows(rows, "openai", stream)
+    assert (exported.n_rows, exported.n_empty_prompts) == (1, 1)
+    assert len(stream.getvalue().splitlines()) == 1
     stream = io.BytesIO()
     exported = write_rows(rows, "openai", stream, allow_empty_prompts=True)
     assert (exported.n_rows, exported.n_empty_prompts) == (2, 1)

@@ -169,6 +169,28 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     assert again.report == result.report
 
 
+def test_a_mean_loss_begins_at_a_checkpoint_and_the_last_one_is_logged(
+    r1_model: Path, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = make_run(tmp_path / "run", 14)
+    steps = {"save_steps": 3, "log_steps": 5}
+    whole = run(source, r1_model, tmp_path / "whole", **steps)
+
+    def stop(line: Mapping[str, Any], n_steps: int) -> None:
+        if line["step"] == 5:
+            raise Killed
+
+    output = tmp_path / "stopped"
+    with pytest.raises(Killed):
+        run(source, r1_model, output, stop, **steps)
+    result = run(source, r1_model, output, **steps)
+    logs = [
+        [(line["step"], line["loss"]) for line in each.report["log"]] for each in (whole, result)
+    ]
+    assert logs[0] == logs[1]
+    assert [step for step, _ in logs[0]] == [1, 3, 5, 6, 8]
+
+
 def test_a_folder_of_another_training_is_refused(
     r1_model: Path, chatml_model: Path, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:

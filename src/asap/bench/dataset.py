@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from asap.bench.benchmark import Benchmark, Question, Row
 from asap.bench.cruxeval import CRUXEVAL
 from asap.bench.humaneval import HUMANEVAL
@@ -108,5 +110,8 @@ def _read(read: Callable[[Row], _Read], place: str, row: Row) -> _Read:
     try:
         return read(row)
     except (ValueError, SyntaxError) as error:
+        if isinstance(error, ValidationError):  # its own text spans lines, and names a web page
+            first = error.errors()[0]
+            error = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{place} is no row of this benchmark: {reason}") from error

@@ -53,21 +53,22 @@ def export(
             read_rows(source), trainer, sys.stdout.buffer, allow_empty_prompts=allow_empty_prompts
         )
         sys.stdout.buffer.flush()
-        _say(Terminal(stderr=True), "standard output", exported)
+        _say(Terminal(stderr=True), "standard output", exported, allow_empty_prompts)
         return
     file = Path(output)
     exported = export_rows(source, trainer, file, allow_empty_prompts=allow_empty_prompts)
     terminal = Terminal()
-    _say(terminal, output, exported)
+    _say(terminal, output, exported, allow_empty_prompts)
     if trainer == "llamafactory":
         _register(terminal, file)
     terminal.say("", TRAINERS[trainer].write_settings(file).rstrip())
 
 
-def _say(terminal: Terminal, place: str, exported: Exported) -> None:
+def _say(terminal: Terminal, place: str, exported: Exported, is_allowed: bool) -> None:
     terminal.say(f"{place}: {exported.n_rows:,} rows")
     if exported.n_empty_prompts:
-        terminal.say(f"with an empty prompt: {exported.n_empty_prompts:,}")
+        what = "with an empty prompt" if is_allowed else "left out, with an empty prompt"
+        terminal.say(f"{what}: {exported.n_empty_prompts:,}")
 
 
 def _register(terminal: Terminal, file: Path) -> None:

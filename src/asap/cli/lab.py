@@ -49,7 +49,10 @@ def lab(
       asap lab --size tiny --regime shared --workers 4 -o lab-tiny
     """
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
+    is_resumed = (output / "report.json").exists()
     with EvalBar(is_quiet) as bar:
+        if is_resumed:
+            bar.say("this lab was begun before: what is finished stays")
         all_results = run_lab(
             SCALES[size],
             output,

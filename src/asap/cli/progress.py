@@ -105,7 +105,8 @@ class RunBar(_Bars):
 
 
 class EvalBar(_Bars):
-    """One bar for each thing that an evaluation does; a no-op where stderr is no terminal.
+    """One bar for each thing that a command does; where stderr is no terminal, a line for each
+    tenth of it.
 
     Args:
         is_quiet: never show it, and say nothing.
@@ -116,6 +117,7 @@ class EvalBar(_Bars):
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), is_quiet=is_quiet
         )
         self._tasks: dict[tuple[str, int], TaskID] = {}
+        self._tenths: dict[TaskID, int] = {}
         self._lock = threading.Lock()
 
     def advance(self, stage: str, benchmark: str, n_done: int, n_all: int) -> None:
@@ -124,7 +126,13 @@ class EvalBar(_Bars):
             key = (f"{stage} {benchmark}", n_all)
             if key not in self._tasks:
                 self._tasks[key] = self._bar.add_task(key[0], total=n_all)
-        self._bar.update(self._tasks[key], completed=n_done)
+            task = self._tasks[key]
+            tenths = n_done * 10 // n_all if n_all else 10
+            is_news = tenths > self._tenths.get(task, -1)
+            self._tenths[task] = tenths
+        self._bar.update(task, completed=n_done)
+        if is_news and self._bar.disable:
+            self.say(f"{key[0].strip()}: {n_done:,} of {n_all:,}")
 
 
 class TrainBar(_Bars):

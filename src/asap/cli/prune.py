@@ -117,7 +117,7 @@ def prune(
         summary = result.summary.to_dict()
         print(json.dumps({"output": str(output), "seconds": round(result.seconds, 3), **summary}))
     else:
-        print_summary(result)
+        print_summary(result, has_stage2=chosen.stage2 != "none")
     check_excluded(result, max_excluded)
 
 
@@ -127,7 +127,7 @@ def _describe(corpus: Corpus, is_resumed: bool) -> list[str]:
     return [*lines, "this run was begun before: what is finished stays"] if is_resumed else lines
 
 
-def print_summary(result: RunResult) -> None:
+def print_summary(result: RunResult, *, has_stage2: bool) -> None:
     """What was done, as tables on stdout."""
     terminal = Terminal()
     summary = result.summary
@@ -145,6 +145,11 @@ def print_summary(result: RunResult) -> None:
         share = f"{after / before:.1%}" if before else ""
         table.add_row(name, f"{before:,}", f"{middle:,}", f"{after:,}", share)
     terminal.print(table)
+    if has_stage2 and summary.tokens_before > summary.tokens_after_stage1 == summary.tokens_after:
+        terminal.say(
+            "stage 2 dropped nothing: stage 1 came to the budget by itself; a smaller --ratio or a "
+            "larger --stage1-ratio leaves it some"
+        )
     for reason, count in summary.excluded_by_reason.items():
         terminal.say(f"excluded: {count:,} × {reason}")
     for count, what in (
@@ -162,8 +167,10 @@ def print_summary(result: RunResult) -> None:
         )
     stages = " · ".join(f"{name} {value:.1f} s" for name, value in result.seconds_by_stage.items())
     terminal.say(f"time: {result.seconds:.1f} s" + (f"; by stage: {stages}" if stages else ""))
+    folder = shlex.quote(str(result.folder))
     if summary.rows_out:
         terminal.say(
-            f"train on it: datasets.load_dataset({str(result.folder)!r})",
-            f"look at one: asap show {shlex.quote(str(result.folder))} --row 0",
+            f"look at one: asap show {folder} --row 0",
+            f"train on it: asap train {folder} --model MODEL --output DIR, or "
+            f"datasets.load_dataset({str(result.folder)!r})",
         )

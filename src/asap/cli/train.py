@@ -106,25 +106,26 @@ def train(
 
       asap train pruned -m builtin -r builtin-cpu --dry-run -o tuned
     """
-    if (mix is None) != (mix_share is None) or mix_share in (0.0, 1.0):
-        raise InputError("--mix FILE and --mix-share go together; the share is between 0 and 1")
     request = TrainRequest(
         source=source,
         model=model,
         recipe=load_train_recipe(recipe, fields),
         same_rows=tuple(same_rows or ()),
-        mix=None if mix is None or mix_share is None else Mix(mix, mix_share),
+        mix=_read_mix(mix, mix_share),
         allow_empty_prompts=allow_empty_prompts,
-        problems=_read_problems(decontaminate, data) if decontaminate else None,
+        problems=_read_problems(decontaminate, data),
     )
     terminal = Terminal(stderr=True)
     if dry_run:
-        print_shown(terminal, preview(request))
+        print_shown(terminal, preview(request), is_dry_run=True)
         return
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
+    is_begun = False
     with TrainBar(is_quiet) as bar:
 
         def show(shown: Shown, is_resumed: bool) -> None:
+            nonlocal is_begun
+            is_begun = True
             if is_resumed:
                 bar.say("this training was begun before: it goes on from its last checkpoint")
             if not is_quiet:
@@ -142,11 +143,27 @@ def train(
     if as_json:
         print(json.dumps({"output": str(output), **result.report}))
     elif "training" in result.report:
+        if not is_begun:
+            terminal.say(f"this training was finished on {result.report['finished']}:")
         print_result(result)
 
 
-def _read_problems(names: str, data: list[str] | None) -> ProblemIndex:
+def _read_mix(source: str | None, share: float | None) -> Mix | None:
+    if source is None and share is None:
+        return None
+    if source is None or share is None:
+        raise InputError("--mix FILE and --mix-share go together")
+    if share in (0.0, 1.0):
+        raise InputError(f"--mix-share {share:g}: must be above 0 and below 1")
+    return Mix(source, share)
+
+
+def _read_problems(names: str | None, data: list[str] | None) -> ProblemIndex | None:
     """The problems of the benchmarks that `--decontaminate` names."""
+    if not names:
+        if data:
+            raise InputError("--data names a benchmark's file; --decontaminate names the benchmark")
+        return None
     paths = flags.parse_data(data)
     opened = [
         open_benchmark(name, paths.get(name.partition(":")[0]))
@@ -160,22 +177,24 @@ def _read_problems(names: str, data: list[str] | None) -> ProblemIndex:
     return index
 
 
-def print_shown(terminal: Terminal, shown: Shown) -> None:
+def print_shown(terminal: Terminal, shown: Shown, *, is_dry_run: bool = False) -> None:
     """What is trained on, what is left out, and the first row with its mask."""
     data = shown.data
+    listed = "a training lists them" if is_dry_run else "listed"
+    how_many = ", all there are" if data.n_mixed == data.n_mixable else ""
     terminal.say(
         f"rows: {data.n_rows:,} to train on"
-        + (f" ({data.n_mixed:,} mixed in)" if data.n_mixed else "")
+        + (f" ({data.n_mixed:,} mixed in{how_many})" if data.n_mixed else "")
         + (f", {data.n_eval:,} held out" if data.n_eval else "")
     )
     for reason, count in data.left_out.items():
         limit = f", {shown.max_length:,} tokens" if reason == "over_max_length" else ""
-        terminal.say(f"left out: {count:,} × {reason}{limit} (listed in excluded.jsonl)")
+        terminal.say(f"left out: {count:,} × {reason}{limit} ({listed} in excluded.jsonl)")
     if shown.overlaps is not None:
         n_rows = len({(each.row, each.variant) for each in shown.overlaps})
         terminal.say(
-            f"benchmarks: {n_rows:,} rows share long n-grams with problems"
-            + (" (listed in contaminated.jsonl; they are trained on all the same)" * bool(n_rows))
+            f"rows that share long n-grams with benchmarks' problems: {n_rows:,}"
+            + f" ({listed} in contaminated.jsonl; they are trained on all the same)" * bool(n_rows)
         )
         for each in sorted(shown.overlaps, key=lambda each: -each.coverage)[:_OVERLAPS_SHOWN]:
             terminal.say(

@@ -153,6 +153,7 @@ def run_lab(
     for n, place in enumerate(places):
         on_progress("rows", n, len(places))
         _write_rows(place)
+    on_progress("rows", len(places), len(places))
     _train_bases(places, workers, device, on_progress)
     _pass_gate(places, workers, device, on_progress)
     for place in places:

@@ -5,12 +5,13 @@ to fill several cores. A job is a function of plain values that leaves its resul
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any
 
 from asap.run import count_cores
@@ -54,12 +55,16 @@ def run_jobs(
                     future.result()
                 on_look(len(jobs) - len(running))
         except BaseException:
+            # Nobody waits for what was begun: the same command goes on with what it has left.
+            for process in active_children():
+                process.terminate()
             executor.shutdown(cancel_futures=True)
             raise
 
 
 def _begin(parent: int, threads: int) -> None:
     """What every worker does first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
     os.environ["OMP_NUM_THREADS"] = str(threads)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import torch

@@ -34,8 +34,9 @@ _SCHEMA = pa.schema(
 _MASKED = -100
 """The label that torch's cross entropy leaves out."""
 
-LeftOutReason = Literal["over_max_length", "not_in_every_arm"]
+LeftOutReason = Literal["empty_prompt", "over_max_length", "not_in_every_arm"]
 TRAIN_REASONS: dict[LeftOutReason, str] = {
+    "empty_prompt": "the prompt is empty: the model would learn to think about nothing",
     "over_max_length": "prompt and completion have more tokens than `max_length`",
     "not_in_every_arm": "an arm named with `--same-rows` excluded the row or cannot hold it",
 }
@@ -73,6 +74,8 @@ class TrainData:
     n_eval: int = 0
     n_mixed: int = 0
     """Of `n_rows`, those of the other source."""
+    n_mixable: int = 0
+    """Rows of the other source that could be mixed in."""
     masked_tokens: int = 0
     trained_tokens: int = 0
     left_out: Counter[LeftOutReason] = field(default_factory=Counter)
@@ -102,14 +105,12 @@ def write_data(
         on_progress: called with the number of rows read since the last call.
 
     Raises:
-        InputError: there is no such data, a row has no completion or, unless it is allowed, no
-            prompt, or no row is left.
+        InputError: there is no such data, a row has no completion, or no row is left.
     """
     common = _find_common(plan, template, on_progress)
     data = TrainData()
     with _Writer(folder, data) as writer:
         for groups in _batch(_group(plan.source)):
-            _check_prompts(groups, plan)
             for rows, examples in _encode(groups, template):
                 _place(rows, examples, plan, common, writer)
             on_progress(sum(len(rows) for rows in groups))
@@ -210,6 +211,10 @@ def _place(
     writer: _Writer,
 ) -> None:
     """Train on the rows of one trace, hold them out or leave them out."""
+    if _lacks_prompt(rows, plan):
+        for row, example in zip(rows, examples, strict=True):
+            writer.leave_out(row, "empty_prompt", len(example.input_ids))
+        return
     too_long = [len(example.input_ids) > plan.max_length for example in examples]
     is_common = common is None or (rows[0].row in common and not any(too_long))
     for row, example, is_too_long in zip(rows, examples, too_long, strict=True):
@@ -248,13 +253,14 @@ def _mix_in(plan: DataPlan, mix: Mix, template: Template, writer: _Writer) -> No
     fitting: list[int] = []
     position = 0
     for groups in _batch(_group(mix.source)):
-        _check_prompts(groups, plan)
         for rows, examples in _encode(groups, template):
             for row, example in zip(rows, examples, strict=True):
-                if len(example.input_ids) <= plan.max_length:
-                    fitting.append(position)
-                else:
+                if _lacks_prompt([row], plan):
+                    writer.leave_out(row, "empty_prompt", len(example.input_ids))
+                elif len(example.input_ids) > plan.max_length:
                     writer.leave_out(row, "over_max_length", len(example.input_ids))
+                else:
+                    fitting.append(position)
                 position += 1
     wanted = round(writer.data.n_rows * mix.share / (1 - mix.share))
     n_drawn = min(wanted, len(fitting))
@@ -263,25 +269,24 @@ def _mix_in(plan: DataPlan, mix: Mix, template: Template, writer: _Writer) -> No
     for groups in _batch(chosen):
         for _, (example,) in _encode(groups, template):
             writer.keep(example, for_eval=False)
-    writer.data.n_mixed = n_drawn
+    writer.data.n_mixed, writer.data.n_mixable = n_drawn, len(fitting)
 
 
-def _check_prompts(groups: Iterable[Sequence[TrainRow]], plan: DataPlan) -> None:
-    empty = next((row for rows in groups for row in rows if not row.prompt.strip()), None)
-    if empty is not None and not plan.allow_empty_prompts:
-        raise InputError(
-            f"{plan.source}: row {empty.row} ({empty.id}) has an empty prompt, so the model would "
-            "learn to think about nothing; give asap prune a --question-column or "
-            "--question-template, or train with --allow-empty-prompts"
-        )
+def _lacks_prompt(rows: Sequence[TrainRow], plan: DataPlan) -> bool:
+    return not plan.allow_empty_prompts and any(not row.prompt.strip() for row in rows)
 
 
 def _explain_emptiness(plan: DataPlan, data: TrainData) -> str:
     if not data.left_out:
         return f"{plan.source}: no row is left to train on ({data.n_eval} held out)"
-    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in data.left_out.items())
+    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in data.left_out.items() if count)
     hint = ""
-    if data.shortest_left_out is not None:
+    if data.left_out["empty_prompt"]:
+        hint = (
+            "; give asap prune a --question-column or --question-template, or train with "
+            "--allow-empty-prompts"
+        )
+    elif data.shortest_left_out is not None:
         hint = (
             f"; the shortest has {data.shortest_left_out:,} tokens, and --max-length or the "
             f"model's window allows {plan.max_length:,}"

@@ -25,7 +25,7 @@ class Exported:
 
     n_rows: int
     n_empty_prompts: int
-    """Rows among them whose prompt is empty."""
+    """Rows without a prompt: written as well where that is allowed, else left out."""
 
 
 def export_rows(
@@ -37,7 +37,7 @@ def export_rows(
         source: a run folder, or any data set with text in `prompt` and `completion`.
         trainer: who is to read it.
         output: a path that ends in `.jsonl`.
-        allow_empty_prompts: write rows without a prompt, and count them.
+        allow_empty_prompts: write rows without a prompt as well.
 
     Raises:
         InputError: as `read_rows`, `check_export_file` and `write_rows` say.
@@ -68,25 +68,27 @@ def write_rows(
         rows: what is to be trained on.
         trainer: who is to read it.
         stream: an open file, or standard output.
-        allow_empty_prompts: write rows without a prompt, and count them.
+        allow_empty_prompts: write rows without a prompt as well.
 
     Raises:
-        InputError: a prompt is empty, and that is not allowed.
+        InputError: no row has a prompt, and that is not allowed.
     """
     n_rows = n_empty_prompts = 0
     write_row = TRAINERS[trainer].write_row
     for row in rows:
         if not row.prompt.strip():
-            if not allow_empty_prompts:
-                raise InputError(
-                    f"the prompt of row {row.row} (id {row.id}) is empty: a model trained on it "
-                    "learns answers to no question; add the questions (asap prune "
-                    "--question-column), or pass --allow-empty-prompts"
-                )
             n_empty_prompts += 1
+            if not allow_empty_prompts:
+                continue
         line = json.dumps(write_row(row), ensure_ascii=False)
         stream.write(line.encode() + b"\n")
         n_rows += 1
+    if n_empty_prompts and not n_rows:
+        raise InputError(
+            f"all {n_empty_prompts:,} prompts are empty: a model trained on them learns answers to "
+            "no question; add the questions (asap prune --question-column), or pass "
+            "--allow-empty-prompts"
+        )
     return Exported(n_rows, n_empty_prompts)
 
 
@@ -98,8 +100,10 @@ def check_export_file(output: Path, source: str) -> None:
     """
     if output.suffix != _SUFFIX:
         raise InputError(f"--output {output} must end in {_SUFFIX}, or be - for standard output")
-    if output.is_dir() or not output.parent.is_dir():
-        raise InputError(f"--output {output} is a folder, or stands in one that does not exist")
+    if output.is_dir():
+        raise InputError(f"--output {output} is a folder; name a file in it")
+    if not output.parent.is_dir():
+        raise InputError(f"there is no folder {output.parent} for --output; make it first")
     if output.exists() and os.path.exists(source) and output.samefile(source):
         raise InputError(f"--output {output} is the input itself; name another file")
 

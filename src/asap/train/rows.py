@@ -67,11 +67,14 @@ def _open(source: str) -> Corpus:
     except InputError as error:
         if (Path(source) / "report.json").is_file() and not any(Path(source).glob("data/*")):
             raise InputError(
-                f"{source} is a folder without completions: train on one that asap prune finished"
+                f"{source} is a folder without completions: name one that asap prune finished"
             ) from None
-        raise InputError(
-            f"{error} (training reads the columns 'prompt' and 'completion')"
-        ) from None
+        if "no column" in str(error):
+            raise InputError(
+                f"{source} has no columns 'prompt' and 'completion': name a run folder of asap "
+                "prune, or run asap prune on these traces first"
+            ) from None
+        raise
 
 
 def _read_number(columns: Mapping[str, Any], position: int) -> int:
@@ -83,8 +86,8 @@ def _read_text(columns: Mapping[str, Any], name: str, source: str, position: int
     value = columns.get(name)
     if name == "completion" and not value:
         raise InputError(
-            f"{source}: row {position} has no completion; train on a run folder of asap prune, or "
-            "on rows with text in 'prompt' and 'completion'"
+            f"{source}: row {position} has no completion; name a run folder of asap prune, or "
+            "rows with text in 'prompt' and 'completion'"
         )
     if value is None:
         return ""

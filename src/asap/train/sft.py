@@ -7,6 +7,7 @@ the order of rows of like length, the log, and the figures of the paper's Table 
 from __future__ import annotations
 
 import resource
+import shutil
 import sys
 import time
 import warnings
@@ -125,7 +126,7 @@ def fit(
         processing_class=tokenizer,
         peft_config=_build_lora(recipe),
     )
-    follower = _make_follower(folder, on_log, trainer.is_world_process_zero())
+    follower = _make_follower(folder, recipe, on_log, trainer.is_world_process_zero())
     _replace_printers(trainer, follower)
     checkpoint = folder.find_checkpoint()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -291,7 +292,10 @@ def _replace_printers(trainer: Any, follower: Any) -> None:
 
 
 def _make_follower(
-    folder: TrainFolder, on_log: Callable[[Mapping[str, Any], int], None], is_main: bool
+    folder: TrainFolder,
+    recipe: TrainRecipe,
+    on_log: Callable[[Mapping[str, Any], int], None],
+    is_main: bool,
 ) -> Any:
     from transformers import TrainerCallback
 
@@ -308,6 +312,11 @@ def _make_follower(
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             self._ends.append(time.perf_counter())
+            is_saved = state.global_step % recipe.save_steps == 0
+            # The last loss is seen however few steps there are; and a mean over steps never begins
+            # before a checkpoint, so that a resumed training logs what it would have logged.
+            if is_saved or state.global_step == state.max_steps:
+                control.should_log = True
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if is_main:  # what was logged after the checkpoint comes again
@@ -355,3 +364,5 @@ def _save(trainer: Any, recipe: TrainRecipe, folder: TrainFolder) -> None:
     # A pickle, which says nothing that recipe.yaml does not.
     for path in folder.path.rglob("training_args.bin"):
         path.unlink()
+    for path in folder.path.rglob("*.safetensors"):  # written for their owner alone
+        shutil.copymode(folder.path / "config.json", path)
