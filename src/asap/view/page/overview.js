@@ -51,7 +51,7 @@ function showFunnel(funnel) {
       "td",
       { class: "number share" },
       value && whole ? el("span", { class: "bar", style: { "--share": String(value / whole) } }) : null,
-      el("span", null, count(value)),
+      el("span", { class: "amount" }, count(value)),
       value && whole ? el("span", { class: "of" }, percent(value / whole, 0)) : null,
     );
   const has_rows = funnel.some(({ rows }) => rows !== null && rows !== undefined);

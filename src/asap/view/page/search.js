@@ -31,7 +31,7 @@ export function searchText(n, text, signal) {
       for (;;) {
         const answer = await get(query(`/api/runs/${n}/search`, { q: text, cursor, limit: 20 }), signal);
         if (signal.aborted) return;
-        hits.append(...answer.hits.map((/** @type {Hit} */ hit) => showHit(n, hit)));
+        hits.append(...answer.hits.map((/** @type {Hit} */ hit) => showHit(n, text, hit)));
         cursor = answer.cursor;
         tell(answer, cursor === null);
         if (cursor === null) return;
@@ -55,12 +55,12 @@ export function searchText(n, text, signal) {
   }
 }
 
-/** @param {number} n @param {Hit} hit */
-function showHit(n, { row, id, where, before, match, after }) {
+/** @param {number} n @param {string} text @param {Hit} hit */
+function showHit(n, text, { row, id, where, before, match, after }) {
   return el(
     "li",
     null,
-    el("a", { class: "open", href: href(["run", n, "trace", row], { at: row }) }, id || `row ${row}`),
+    el("a", { class: "open", href: href(["run", n, "trace", row], { at: row, find: text }) }, id || `row ${row}`),
     el("span", { class: "where" }, where),
     el("span", { class: "snippet" }, before, el("mark", null, match), after),
   );

@@ -4,6 +4,7 @@
 import { get, getAgain, getRuns, isOffered, isStatic } from "asap/api";
 import { findNextBudget, stateAt } from "asap/budget";
 import { announce, el, hidden } from "asap/dom";
+import { markText, unmarkText } from "asap/find";
 import { count, decimal, percent, several } from "asap/format";
 import { findNeighbours, pickList } from "asap/listing";
 import { showText } from "asap/pieces";
@@ -79,7 +80,11 @@ class TracePage {
       run: this.n,
       is_plain: true,
       node,
-      shown: () => this.fetchAhead(),
+      shown: () => {
+        this.showFound();
+        this.fetchAhead();
+      },
+      leave: unmarkText,
       keys: [
         { keys: ["j", "ArrowDown"], says: "next step", act: () => this.walk(1) },
         { keys: ["k", "ArrowUp"], says: "previous step", act: () => this.walk(-1) },
@@ -103,7 +108,8 @@ class TracePage {
   listAddress() {
     const at = Number(this.params.get("at") ?? 0);
     const offset = Math.floor(at / 100) * 100;
-    return href(["run", this.n, "traces"], { ...pickList(this.params), offset: offset || null });
+    const q = this.params.get("find");
+    return href(["run", this.n, "traces"], q ? { q } : { ...pickList(this.params), offset: offset || null });
   }
 
   // The head: which row, its numbers, its neighbours, the other run.
@@ -162,9 +168,20 @@ class TracePage {
     if (after && !isStatic) void getAgain(pathOf(this.n, after.row)).catch(() => null);
   }
 
+  /** Marks what was searched for, and goes to the first step that has it. */
+  showFound() {
+    const text = this.params.get("find");
+    if (!text) return;
+    const texts = [...document.querySelectorAll(".trace .text")];
+    markText(text, texts);
+    const { blocks } = this.sides[0];
+    const step = blocks.findIndex((block) => block.textContent?.toLowerCase().includes(text.toLowerCase()));
+    if (step >= 0) this.focusStep(step);
+  }
+
   showBeside() {
     const others = this.runs.filter(
-      ({ n, is_comparable }) => n !== this.n && is_comparable && isOffered(pathOf(n, this.row)),
+      ({ n, kind, is_comparable }) => n !== this.n && kind === "prune" && is_comparable && isOffered(pathOf(n, this.row)),
     );
     if (others.length === 0) return null;
     const chosen = this.params.get("with");
@@ -185,9 +202,13 @@ class TracePage {
     ];
     return el(
       "section",
-      { class: "budget", "aria-label": "Budget" },
-      slider ? this.showRange(slider) : el("p", { class: "note" }, slider_why),
-      el("div", { class: "switches" }, legend, switches),
+      { class: this.sides.length > 1 ? "budget is-pair" : "budget", "aria-label": "Budget" },
+      el(
+        "div",
+        { class: "controls" },
+        slider ? this.showRange(slider) : el("p", { class: "note" }, `No slider: ${slider_why}.`),
+        el("div", { class: "switches" }, legend, switches),
+      ),
       this.sides.map((side, at) => el("div", { class: "side-sum" }, this.sides.length > 1 && el("strong", null, side.run.name), this.strips[at].node, side.sum)),
       (this.difference = el("p", { class: "note difference" })),
     );
@@ -287,7 +308,8 @@ class TracePage {
       "section",
       { class: "steps-part", "aria-label": "Steps" },
       this.sides.map((side) => this.showRewritten(side)),
-      this.sides.length === 2 && el("div", { class: "pair heads" }, this.sides.map(({ run }) => el("h2", null, run.name))),
+      this.sides.length === 2 &&
+        el("div", { class: "pair" }, this.sides.map((side) => el("div", null, el("h2", null, side.run.name), this.showStage1(side)))),
       this.list,
     );
     if (this.is_paired) this.list.append(...this.showPairs());
@@ -300,7 +322,7 @@ class TracePage {
       { class: this.sides.length === 2 ? "trace is-pair" : "trace" },
       el("div", { class: "aside" },
         this.showPanel("question", "Question", trace.question),
-        el("div", { class: "panel-answer" }, this.showPanel("answer", "Answer", trace.answer), this.sides.map((side) => this.showStage1(side))),
+        el("div", { class: "panel-answer" }, this.showPanel("answer", "Answer", trace.answer), this.sides.length === 1 && this.showStage1(this.sides[0])),
       ),
       steps,
     );
@@ -333,37 +355,36 @@ class TracePage {
   /** @param {string} name @param {string} title @param {import("./api.js").Text | null} text */
   showPanel(name, title, text) {
     if (!text) return null;
+    const is_open = this.sides.length === 1 || name === "rewritten"; // two runs: the steps first
     const showAll = isStatic ? null : () => void this.showAll();
     const is_empty = text.pieces.length === 0;
     return el(
       "details",
-      { class: `panel ${name}`, open: true },
+      { class: `panel ${name}`, open: is_open },
       el("summary", null, title),
       el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, is_empty ? el("p", { class: "note" }, "None.") : showText(text, showAll)),
     );
   }
 
   /** @param {Side} side */
-  showStage1({ run, trace }) {
+  showStage1({ trace }) {
     const { stage1, anchor, reply } = trace;
     const matches = trace.steps.map(({ match }) => match).filter((match) => match !== null);
     if (!stage1 && !anchor && !reply) return null;
     const mean = matches.reduce((sum, match) => sum + match, 0) / matches.length;
     const facts = [
-      ["mode", stage1?.mode],
+      ["stage 1", stage1?.mode],
       ["attempts", stage1?.attempts ? count(stage1.attempts) : null],
       ["prompt", stage1?.prompt_version],
       ["gave up", stage1?.failure],
       ["matches", matches.length ? `${count(matches.length)}, mean ${decimal(mean)}, lowest ${decimal(Math.min(...matches))}` : null],
     ].filter(([, value]) => value);
-    const whose = this.sides.length === 2 ? ` of ${run.name}` : "";
     return el(
       "div",
       { class: "stage1" },
-      el("h2", null, `Stage 1${whose}`),
       el("dl", { class: "facts-list" }, facts.map(([word, value]) => el("div", null, el("dt", null, word), el("dd", null, value)))),
-      this.showPanel("anchor", `Anchor${whose}`, anchor),
-      this.showPanel("reply", `Reply${whose}`, reply),
+      this.showPanel("anchor", "Anchor", anchor),
+      this.showPanel("reply", "Reply", reply),
     );
   }
 

@@ -162,7 +162,6 @@ class TraceTable {
       reasons.length > 0 ? this.select("reason", reasons) : "",
       modes.length > 1 ? this.select("mode", modes) : "",
       ...RANGES.filter(([name]) => ranges[name]).map((range) => this.range(range, ranges[range[0]])),
-      el("button", { type: "button", class: "quiet", onclick: () => this.clear() }, "Clear"),
     );
   }
 
@@ -227,6 +226,8 @@ class TraceTable {
         this.turner("Previous", -1, offset === 0),
         this.turner("Next", 1, last >= total),
       ],
+      Object.keys(pickList(this.params)).length > 0 &&
+        el("button", { type: "button", class: "quiet", onclick: () => this.clear() }, "Clear filters and order"),
     );
     if (rows.length === 0) {
       this.found.replaceChildren(pager);
@@ -306,7 +307,7 @@ function showRow(row, address, has_similarity) {
       "td",
       { class: "number share" },
       row.kept !== null && el("span", { class: "bar", style: { "--share": String(Math.min(1, row.kept)) } }),
-      el("span", null, percent(row.kept)),
+      el("span", { class: "amount" }, percent(row.kept)),
     ),
     number(count(row.steps_before)),
     number(count(row.steps_after)),
