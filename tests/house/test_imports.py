@@ -36,6 +36,7 @@ HEAVY = {
     "accelerate",
     "datasets",
     "httpx",
+    "matplotlib",
     "openai",
     "pandas",
     "ray",
