@@ -39,9 +39,9 @@ from asap.report import (
     Point,
     Series,
     Table,
+    draw,
     render_chart,
     render_markdown,
-    render_svg,
 )
 from asap.statistics import Interval
 
@@ -75,7 +75,7 @@ def write_report(findings: Findings, folder: Path) -> tuple[SettingResults, ...]
     all_results = measure_lab(findings)
     for results in _of_first_student(all_results):
         for name, plot in _draw(results).items():
-            (folder / name).write_text(render_svg(plot), encoding="utf-8")
+            (folder / name).write_bytes(draw(plot))
     (folder / REPORT).write_text(render_report(findings, all_results), encoding="utf-8")
     (folder / RESULTS).write_text(render_results(findings, all_results), encoding="utf-8")
     return all_results
