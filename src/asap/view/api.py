@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from asap.errors import InputError
-from asap.view.figure import Figure, draw_figure
+from asap.view.figure import Figure
 from asap.view.listing import TraceQuery
 from asap.view.plain_run import PlainRun
 from asap.view.prune_run import PruneRun
@@ -140,7 +140,7 @@ def _find_input(folder: RunFolder) -> Any:
 
 
 def _draw(figures: Sequence[Figure], name: str) -> bytes | None:
-    return next((draw_figure(figure) for figure in figures if figure.name == name), None)
+    return next((figure.draw() for figure in figures if figure.name == name), None)
 
 
 def _answer_runs(api: Api, _: tuple[str, ...], __: Query) -> Any:

@@ -19,7 +19,19 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from asap.report import Cell, Column, Line, LinePlot, Number, Point, Table
+from asap.report import (
+    Bar,
+    BarPlot,
+    Cell,
+    Column,
+    Counts,
+    Histogram,
+    Line,
+    LinePlot,
+    Number,
+    Point,
+    Table,
+)
 from asap.view.figure import Figure
 from asap.view.index import TraceIndex
 from asap.view.subject import is_reply_subject
@@ -112,11 +124,11 @@ def _draw_up_lengths(index: TraceIndex) -> Figure | None:
     names = ("before", "after")
     values = dict(zip(names, (sorted(column) for column in zip(*rows, strict=True)), strict=True))
     edges = _find_edges(values["before"][-1])
-    lines = tuple(
-        Line(
+    series = tuple(
+        Counts(
             name,
             tuple(
-                Point((low + high) / 2, bisect_left(tokens, high) - bisect_left(tokens, low))
+                bisect_left(tokens, high) - bisect_left(tokens, low)
                 for low, high in pairwise(edges)
             ),
         )
@@ -125,10 +137,15 @@ def _draw_up_lengths(index: TraceIndex) -> Figure | None:
     medians = {name: median(tokens) for name, tokens in values.items()}
     return Figure(
         name="tokens",
-        title="Tokens per trace",
-        alt=f"How many traces have how many tokens: the median trace had {medians['before']:,.0f} "
-        f"tokens before and has {medians['after']:,.0f} after.",
-        plot=LinePlot("Tokens per trace", "tokens", "traces", lines),
+        plot=Histogram(
+            "Tokens per trace",
+            "tokens",
+            "traces",
+            edges,
+            series,
+            alt=f"How many traces have how many tokens: the median trace had "
+            f"{medians['before']:,.0f} tokens before and has {medians['after']:,.0f} after.",
+        ),
         table=Table(
             "Tokens per trace",
             tuple(Column(name) for name in ("", *_QUANTILE_NAMES)),
@@ -166,14 +183,13 @@ def _draw_up_compression(index: TraceIndex) -> Figure | None:
     headings = ("tokens from", "to", "traces", "10 %", "median", "90 %")
     return Figure(
         name="compression",
-        title=title,
-        alt=f"Of the shortest tenth of the traces the median keeps {points[0].y:.0f} % of its "
-        f"tokens, of the longest tenth {points[-1].y:.0f} %.",
         plot=LinePlot(
             title,
             "tokens before (median of each tenth of the traces)",
             "kept, % (median, 10 % to 90 %)",
             (Line("kept", tuple(points)),),
+            alt=f"Of the shortest tenth of the traces the median keeps {points[0].y:.0f} % of its "
+            f"tokens, of the longest tenth {points[-1].y:.0f} %.",
         ),
         table=Table(title, tuple(map(Column, headings)), tuple(cells)),
     )
@@ -194,10 +210,13 @@ def _draw_up_words(sample: Sample) -> Figure | None:
     title = f"{name.capitalize()} by first word of the step"
     return Figure(
         name="first-word",
-        title=title,
-        alt=f"Of the {len(ordered)} most frequent first words, '{least}' has the lowest median "
-        f"{name} ({values[least]:.2f}) and '{most}' the highest ({values[most]:.2f}).",
-        plot=None,
+        plot=BarPlot(
+            title,
+            f"median {sample.label}",
+            tuple(Bar(word, values[word]) for word, _ in ordered),
+            alt=f"Of the {len(ordered)} most frequent first words, '{least}' has the lowest median "
+            f"{name} ({values[least]:.2f}) and '{most}' the highest ({values[most]:.2f}).",
+        ),
         table=Table(
             title,
             tuple(map(Column, ("first word", "steps", f"median {sample.label}", "kept, %"))),
@@ -241,14 +260,13 @@ def _draw_up_positions(sample: Sample) -> Figure | None:
     headings = ("position", "steps", "25 %", f"median {sample.label}", "75 %", "kept, %")
     return Figure(
         name="position",
-        title=title,
-        alt=f"The median {name} is {points[0].y:.2f} in the first tenth of a trace and "
-        f"{points[-1].y:.2f} in the last.",
         plot=LinePlot(
             title,
             "position of the step in its trace, %",
             f"{sample.label} (median, quartiles)",
             (Line(name, tuple(points)),),
+            alt=f"The median {name} is {points[0].y:.2f} in the first tenth of a trace and "
+            f"{points[-1].y:.2f} in the last.",
         ),
         table=Table(title, tuple(map(Column, headings)), tuple(cells), (_say_sample(sample),)),
     )
@@ -258,12 +276,12 @@ def _say_sample(sample: Sample) -> str:
     return f"Of {len(sample.steps):,} steps of {sample.n_traces:,} traces spread over the run."
 
 
-def _find_edges(most: int) -> list[float]:
+def _find_edges(most: int) -> tuple[float, ...]:
     """Bins of one round width from 0 to beyond the greatest value."""
     rough = max(1.0, most / _N_BINS)
     magnitude = 10.0 ** math.floor(math.log10(rough))
     width = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= rough)
-    return [width * k for k in range(int(most // width) + 2)]
+    return tuple(width * k for k in range(int(most // width) + 2))
 
 
 def _find_quantile(ordered: Sequence[float], share: float) -> float:

@@ -74,8 +74,7 @@ def _embed_plots(api: Api, answer: Any) -> Any:
 
 
 def _embed_plot(api: Api, plot: dict[str, Any]) -> dict[str, Any]:
-    svg = api.draw(plot["url"]) if plot["url"] else None
-    return {**plot, "url": None if svg is None else write_data_url(svg, "image/svg+xml")}
+    return {**plot, "url": write_data_url(api.draw(plot["url"]) or b"", "image/svg+xml")}
 
 
 def _say(api: Api, output: Path, n_bytes: int, n_asked: int, n_taken: int) -> list[str]:
