@@ -1,0 +1,217 @@
+"""What the page can ask, by path: the one table that the server and the single file share.
+
+Answers are plain JSON values. Nothing here knows of HTTP or HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from asap.errors import InputError
+from asap.view.figure import Figure
+from asap.view.listing import TraceQuery
+from asap.view.plain_run import PlainRun
+from asap.view.prune_run import PruneRun
+from asap.view.run_folder import Kind, RunFolder
+from asap.view.side_by_side import compare_lengths, compare_totals
+from asap.view.table_value import describe_table
+
+Query = Mapping[str, str]
+"""Parameters of a path, as text."""
+
+
+class Run(Protocol):
+    """What every run can say, whatever its kind."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """The opened folder."""
+
+    @property
+    def n_rows(self) -> int | None:
+        """Rows to look at, where there are any."""
+
+    def overview(self) -> dict[str, Any]:
+        """The run at a glance, without head and figures."""
+
+    def figures(self) -> Sequence[Figure]:
+        """What can be drawn of it."""
+
+
+_OPENERS: dict[Kind, Callable[[RunFolder], Run]] = {"prune": PruneRun}
+"""What opens a kind of run; every other is a `PlainRun`."""
+_MOST_HITS = 100
+
+
+class Api:
+    """All answers about some runs.
+
+    Args:
+        folders: the opened folders, in the order in which they stand side by side.
+        is_static: whether the answers go into a file, so that nothing can be asked later.
+
+    Raises:
+        RunFolderError: a file of a run cannot be read.
+    """
+
+    def __init__(self, folders: Sequence[RunFolder], *, is_static: bool = False) -> None:
+        self.runs = [_OPENERS.get(folder.kind, PlainRun)(folder) for folder in folders]
+        self.is_static = is_static
+
+    def get(self, path: str, query: Query | None = None) -> Any | None:
+        """The answer to a path; None where there is no such thing.
+
+        Raises:
+            InputError: a parameter is wrong.
+        """
+        for pattern, answer in _ROUTES:
+            if found := pattern.fullmatch(path):
+                return answer(self, found.groups(), query or {})
+        return None
+
+    def draw(self, path: str) -> bytes | None:
+        """The SVG that a figure's `url` names; None where there is none."""
+        if found := _PLOT.fullmatch(path):
+            run = self.find_run(found[1])
+            return _draw(run.figures() if run else (), found[2])
+        if found := _SHARED_PLOT.fullmatch(path):
+            return _draw(self.compare(found[1])[1], found[2])
+        return None
+
+    def list_runs(self) -> dict[str, Any]:
+        """The runs that are open."""
+        return {
+            "version": version("asap-cot"),
+            "is_static": self.is_static,
+            "runs": [
+                {
+                    "n": n,
+                    "name": run.folder.name,
+                    "kind": run.folder.kind,
+                    "status": run.folder.status,
+                    "rows": run.n_rows,
+                    "is_comparable": self._is_comparable(n),
+                }
+                for n, run in enumerate(self.runs)
+            ],
+        }
+
+    def find_run(self, n: str) -> Run | None:
+        """The run at a position, given as text."""
+        return self.runs[int(n)] if int(n) < len(self.runs) else None
+
+    def compare(self, positions: str) -> tuple[list[Any], list[Figure]]:
+        """Tables and figures of several runs together.
+
+        Args:
+            positions: as in the path, with commas between.
+
+        Raises:
+            InputError: these are no positions of runs.
+        """
+        if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", positions):
+            raise InputError("runs: positions with commas between")
+        runs = [self.find_run(n) for n in dict.fromkeys(positions.split(","))]
+        if None in runs:
+            raise InputError("runs: there is no such run")
+        pruned = [run for run in runs if isinstance(run, PruneRun)]
+        figure = compare_lengths(pruned)
+        tables = [compare_totals(pruned)] if pruned else []
+        return tables, [figure] if figure else []
+
+    def _is_comparable(self, n: int) -> bool:
+        """Whether another run is about the same rows."""
+        folder = self.runs[n].folder
+        return any(
+            _find_input(run.folder) == _find_input(folder) != None  # noqa: E711
+            for position, run in enumerate(self.runs)
+            if position != n and run.folder.kind == folder.kind
+        )
+
+
+def _find_input(folder: RunFolder) -> Any:
+    identity = folder.report.get("identity") or {}
+    return identity.get("data" if folder.kind == "eval" else "input")
+
+
+def _draw(figures: Sequence[Figure], name: str) -> bytes | None:
+    return next((figure.draw() for figure in figures if figure.name == name), None)
+
+
+def _answer_runs(api: Api, _: tuple[str, ...], __: Query) -> Any:
+    return api.list_runs()
+
+
+def _answer_overview(api: Api, groups: tuple[str, ...], _: Query) -> Any | None:
+    run = api.find_run(groups[0])
+    if run is None:
+        return None
+    folder = run.folder
+    return {
+        "name": folder.name,
+        "kind": folder.kind,
+        "status": folder.status,
+        **run.overview(),
+        "plots": [
+            figure.to_json(f"/api/runs/{groups[0]}/plots/{figure.name}.svg")
+            for figure in run.figures()
+        ],
+    }
+
+
+def _answer_side_by_side(api: Api, _: tuple[str, ...], query: Query) -> Any:
+    positions = query.get("runs", "")
+    tables, figures = api.compare(positions)
+    return {
+        "tables": [describe_table(table) for table in tables],
+        "plots": [
+            figure.to_json(f"/api/plots/{positions}/{figure.name}.svg") for figure in figures
+        ],
+    }
+
+
+def _answer_traces(api: Api, groups: tuple[str, ...], query: Query) -> Any | None:
+    run = api.find_run(groups[0])
+    if not isinstance(run, PruneRun):
+        return None
+    try:
+        wanted = TraceQuery.model_validate(query)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{first['loc'][0]}: {first['msg']}") from None
+    return run.traces(wanted)
+
+
+def _answer_search(api: Api, groups: tuple[str, ...], query: Query) -> Any | None:
+    run = api.find_run(groups[0])
+    if not isinstance(run, PruneRun):
+        return None
+    limit = query.get("limit", "20")
+    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST_HITS:
+        raise InputError(f"limit: a number from 1 to {_MOST_HITS}")
+    return run.search(query.get("q", ""), query.get("cursor") or None, int(limit))
+
+
+def _answer_trace(api: Api, groups: tuple[str, ...], query: Query) -> Any | None:
+    run = api.find_run(groups[0])
+    if not isinstance(run, PruneRun):
+        return None
+    return run.trace(int(groups[1]), is_full=query.get("full") == "1")
+
+
+_PLOT = re.compile(r"/api/runs/(\d{1,4})/plots/([a-z0-9-]{1,80})\.svg")
+_SHARED_PLOT = re.compile(r"/api/plots/([\d,]{1,80})/([a-z0-9-]{1,80})\.svg")
+_Answer = Callable[[Api, tuple[str, ...], Query], Any | None]
+_ROUTES: tuple[tuple[re.Pattern[str], _Answer], ...] = (
+    (re.compile(r"/api/runs"), _answer_runs),
+    (re.compile(r"/api/overview"), _answer_side_by_side),
+    (re.compile(r"/api/runs/(\d{1,4})/overview"), _answer_overview),
+    (re.compile(r"/api/runs/(\d{1,4})/traces"), _answer_traces),
+    (re.compile(r"/api/runs/(\d{1,4})/search"), _answer_search),
+    (re.compile(r"/api/runs/(\d{1,4})/traces/(\d{1,18})"), _answer_trace),
+)

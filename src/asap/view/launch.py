@@ -1,0 +1,70 @@
+"""What the command line calls. What the extra `view` brings is imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from asap.errors import MissingExtraError
+from asap.view.run_folder import RunFolder
+
+_EXTRA = {"anyio", "duckdb", "matplotlib", "starlette", "uvicorn"}
+
+
+def serve_runs(
+    folders: Sequence[RunFolder], *, port: int = 0, on_ready: Callable[[str], None]
+) -> None:
+    """Serve the page about some runs until an interrupt.
+
+    Args:
+        folders: the opened folders.
+        port: on 127.0.0.1; 0 for any that is free.
+        on_ready: called with the page's address once it can be opened.
+
+    Raises:
+        InputError: the port cannot be had.
+        KeyboardInterrupt: the interrupt that ended it.
+        MissingExtraError: the extra `view` is not installed.
+        RunFolderError: a file of a run cannot be read.
+    """
+    with _needing_extra("asap view"):
+        from asap.view.api import Api
+        from asap.view.server import listen, make_app, make_server
+    listener = listen(port)
+    server = make_server(make_app(Api(folders)))
+    on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    server.run(sockets=[listener])
+    # The server takes the signal for itself and hands it on; in the background it may be ignored.
+    raise KeyboardInterrupt
+
+
+def write_report_page(folders: Sequence[RunFolder], output: Path, n_traces: int) -> list[str]:
+    """Write one HTML file that needs nothing else.
+
+    Args:
+        folders: the opened folders.
+        output: the file.
+        n_traces: traces of each run to take in, spread evenly.
+
+    Returns:
+        What is in it, as lines for the terminal.
+
+    Raises:
+        InputError: the file cannot be written.
+        MissingExtraError: the extra `view` is not installed.
+        RunFolderError: a file of a run cannot be read.
+    """
+    with _needing_extra("asap report"):
+        from asap.view.single_file import write_single_file
+    return write_single_file(folders, output, n_traces)
+
+
+@contextmanager
+def _needing_extra(command: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] in _EXTRA:
+            raise MissingExtraError(command, "view") from error
+        raise
