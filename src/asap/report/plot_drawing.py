@@ -239,6 +239,8 @@ def _draw_lines(plot: LinePlot, axes: Axes) -> _Keys:
             "markersize": 5,
         }
         every = max(1, math.ceil(len(line.points) / _MOST_MARKERS))
+        if every > 1 and len(plot.lines) == 1:
+            look["marker"] = ""
         drawn = axes.plot(
             [p.x for p in line.points], [p.y for p in line.points], markevery=every, **look
         )
