@@ -75,6 +75,12 @@ class Api:
             return _draw(self.compare(found[1]).figures, found[2])
         return None
 
+    def prepare(self) -> None:
+        """Work out and draw every run's figures, so that they are there when they are asked for."""
+        for run in self.runs:
+            for figure in run.figures():
+                figure.draw()
+
     def list_runs(self) -> dict[str, Any]:
         """The runs that are open."""
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from asap.report import Plot, Table, describe, draw_for_page
@@ -34,4 +35,9 @@ class Figure:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        return draw_for_page(self.plot)
+        return _draw(self.plot)
+
+
+@lru_cache(maxsize=100)
+def _draw(plot: Plot) -> bytes:
+    return draw_for_page(plot)

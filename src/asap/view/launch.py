@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,9 @@ def serve_runs(
         from asap.view.api import Api
         from asap.view.server import listen, make_app, make_server
     listener = listen(port)
-    server = make_server(make_app(Api(folders)))
+    api = Api(folders)
+    server = make_server(make_app(api))
+    threading.Thread(target=api.prepare, daemon=True).start()
     on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
     server.run(sockets=[listener])
     # The server takes the signal for itself and hands it on; in the background it may be ignored.
