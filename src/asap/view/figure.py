@@ -1,39 +1,43 @@
-"""A figure of the page: a plot of the report room, a sentence that says what it shows, and the same
-values as a table.
-"""
+"""A figure of the page: a plot of the report room with its name, and the values as a table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from asap.report import LinePlot, Table, render_svg
+from asap.report import Plot, Table, describe, draw_for_page
 from asap.view.table_value import describe_table
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A plot, if there is something to draw, and its words."""
+    """A plot and its words."""
 
     name: str
     """Of the figure in its run, and of the file: lower case and hyphens."""
-    title: str
-    alt: str
-    """One sentence for those who do not see the plot, with numbers."""
-    plot: LinePlot | None
+    plot: Plot
     table: Table | None
 
-    def to_json(self, url: str | None) -> dict[str, Any]:
+    def to_json(self, url: str) -> dict[str, Any]:
         """The figure with the address of its picture."""
         return {
             "name": self.name,
-            "title": self.title,
-            "alt": self.alt,
-            "url": url if self.plot is not None else None,
+            "title": self.plot.title,
+            "alt": describe(self.plot),
+            "url": url,
             "table": None if self.table is None else describe_table(self.table),
         }
 
+    def draw(self) -> bytes:
+        """The picture as SVG.
 
-def draw_figure(figure: Figure) -> bytes | None:
-    """The plot as SVG; None where there is none."""
-    return None if figure.plot is None else render_svg(figure.plot).encode()
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        return _draw(self.plot)
+
+
+@lru_cache(maxsize=100)
+def _draw(plot: Plot) -> bytes:
+    return draw_for_page(plot)

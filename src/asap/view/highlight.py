@@ -5,7 +5,7 @@ highlighter. What is too long for it, or in no language that it knows, is one pl
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
@@ -63,6 +63,7 @@ def highlight_code(code: str, language: str) -> list[tuple[str, str]]:
     return tokens if "".join(text for _, text in tokens) == code else [("", code)]
 
 
+@cache
 def _classify(kind: _TokenType) -> str:
     return next((name for group, name in _CLASSES if kind in group), "")
 

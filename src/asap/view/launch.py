@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from asap.errors import MissingExtraError
+from asap.report import PlotFormat
 from asap.view.run_folder import RunFolder
 
 _EXTRA = {"anyio", "duckdb", "matplotlib", "starlette", "uvicorn"}
@@ -32,7 +34,9 @@ def serve_runs(
         from asap.view.api import Api
         from asap.view.server import listen, make_app, make_server
     listener = listen(port)
-    server = make_server(make_app(Api(folders)))
+    api = Api(folders)
+    server = make_server(make_app(api))
+    threading.Thread(target=api.prepare, daemon=True).start()
     on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
     server.run(sockets=[listener])
     # The server takes the signal for itself and hands it on; in the background it may be ignored.
@@ -58,6 +62,29 @@ def write_report_page(folders: Sequence[RunFolder], output: Path, n_traces: int)
     with _needing_extra("asap report"):
         from asap.view.single_file import write_single_file
     return write_single_file(folders, output, n_traces)
+
+
+def write_plots(
+    folders: Sequence[RunFolder], output: Path, format: PlotFormat
+) -> tuple[list[Path], list[str]]:
+    """Write every plot that the page shows of some runs as a file of its own.
+
+    Args:
+        folders: the opened folders.
+        output: the folder for the files; made if it is not there.
+        format: of the files.
+
+    Returns:
+        The files, and why there is nothing of some runs.
+
+    Raises:
+        InputError: nothing can be plotted, or a file cannot be written.
+        MissingExtraError: the extra `view` is not installed.
+        RunFolderError: a file of a run cannot be read.
+    """
+    with _needing_extra("asap plot"):
+        from asap.view.plot_files import write_plot_files
+    return write_plot_files(folders, output, format)
 
 
 @contextmanager

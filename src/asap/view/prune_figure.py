@@ -9,25 +9,44 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from asap.report import Cell, Column, Line, LinePlot, Number, Point, Table
+from asap.report import (
+    Bar,
+    BarPlot,
+    Cell,
+    Column,
+    Counts,
+    Histogram,
+    Line,
+    LinePlot,
+    Number,
+    Point,
+    Table,
+)
 from asap.view.figure import Figure
 from asap.view.index import TraceIndex
 from asap.view.subject import is_reply_subject
 from asap.view.visible import show_controls
 
-MOST_SAMPLED = 1_000
-"""Traces whose steps are read, at most about."""
-_COLUMNS = ["thinking", "reply", "stage1", "steps", "score_name"]
+MOST_TRACES = 1_000
+MOST_STEPS = 60_000
+"""Of the sample, about: a trace of Codeforces has some 300."""
+_MOST_SHARDS = 16
+_COLUMNS = [
+    "thinking",
+    "reply",
+    "stage1.mode",
+    *(f"steps.list.element.{name}" for name in ("start", "end", "fate", "surprisal", "score")),
+    "score_name",
+]
 _MOST_CHARACTERS = 30
 """Of a first word."""
 _QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
@@ -64,21 +83,31 @@ class Sample:
 
 
 def read_sample(index: TraceIndex, identity: Mapping[str, Any]) -> Sample:
-    """Read the steps of shards spread evenly over a run, which is what `identity` says."""
-    per_shard = max(1, len(index) // max(1, len(index.shards)))
-    n_shards = min(len(index.shards), max(1, MOST_SAMPLED // per_shard))
-    chosen = [index.shards[k * len(index.shards) // n_shards] for k in range(n_shards)]
+    """Read the steps of traces spread evenly over a run, which is what `identity` says."""
+    n_steps = index.query("SELECT avg(steps_before) FROM traces")[0][0] or 1
+    n_wanted = max(1, min(MOST_TRACES, int(MOST_STEPS / n_steps), len(index)))
+    n_shards = min(len(index.shards), _MOST_SHARDS, n_wanted)
     steps: list[SampledStep] = []
     n_traces, label = 0, "surprisal, nats"
-    for path in chosen:
-        table = pq.read_table(path, columns=_COLUMNS)
-        for record in table.slice(0, MOST_SAMPLED).to_pylist():
+    for k in range(n_shards):
+        for record in _read_shard(
+            index.shards[k * len(index.shards) // n_shards], n_wanted // n_shards
+        ):
             if record["steps"] is not None:
                 n_traces += 1
                 label = record["score_name"] or label
                 is_reply = is_reply_subject(record, identity)
                 steps += _sample_steps(record, record["reply" if is_reply else "thinking"])
     return Sample(n_traces, label, tuple(steps))
+
+
+def _read_shard(path: Path, n_wanted: int) -> list[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        table = file.read(_COLUMNS, use_threads=False)
+    n_taken = min(n_wanted, table.num_rows)
+    rows = [k * table.num_rows // n_taken for k in range(n_taken)]
+    records: list[dict[str, Any]] = table.take(rows).to_pylist()
+    return records
 
 
 def _sample_steps(record: Mapping[str, Any], subject: str) -> Iterator[SampledStep]:
@@ -104,78 +133,83 @@ def draw_up_figures(index: TraceIndex, sample: Sample) -> list[Figure]:
 
 
 def _draw_up_lengths(index: TraceIndex) -> Figure | None:
-    rows = index.query(
-        "SELECT tokens_before, tokens_after FROM traces WHERE tokens_after IS NOT NULL"
-    )
-    if not rows:
-        return None
     names = ("before", "after")
-    values = dict(zip(names, (sorted(column) for column in zip(*rows, strict=True)), strict=True))
-    edges = _find_edges(values["before"][-1])
-    lines = tuple(
-        Line(
-            name,
-            tuple(
-                Point((low + high) / 2, bisect_left(tokens, high) - bisect_left(tokens, low))
-                for low, high in pairwise(edges)
-            ),
-        )
-        for name, tokens in values.items()
-    )
-    medians = {name: median(tokens) for name, tokens in values.items()}
+    quantiles = index.query(
+        "SELECT quantile_cont(tokens_before, ?), quantile_cont(tokens_after, ?) FROM traces "
+        "WHERE tokens_after IS NOT NULL",
+        [list(_QUANTILES)] * 2,
+    )[0]
+    if quantiles[0] is None:
+        return None
+    by_name: dict[str, list[float]] = dict(zip(names, quantiles, strict=True))
+    edges = _find_edges(max(values[-1] for values in by_name.values()))
+    before, after = (values[_QUANTILES.index(0.5)] for values in by_name.values())
+    title = "Tokens per trace"
     return Figure(
         name="tokens",
-        title="Tokens per trace",
-        alt=f"How many traces have how many tokens: the median trace had {medians['before']:,.0f} "
-        f"tokens before and has {medians['after']:,.0f} after.",
-        plot=LinePlot("Tokens per trace", "tokens", "traces", lines),
+        plot=Histogram(
+            title,
+            "tokens",
+            "traces",
+            edges,
+            tuple(Counts(name, _count_bins(index, f"tokens_{name}", edges)) for name in names),
+            alt=f"How many traces have how many tokens: the median trace had {before:,.0f} tokens "
+            f"before and has {after:,.0f} after.",
+        ),
         table=Table(
-            "Tokens per trace",
-            tuple(Column(name) for name in ("", *_QUANTILE_NAMES)),
-            tuple(
-                (name, *(Number(_find_quantile(tokens, q)) for q in _QUANTILES))
-                for name, tokens in values.items()
-            ),
+            title,
+            tuple(map(Column, ("", *_QUANTILE_NAMES))),
+            tuple((name, *map(Number, values)) for name, values in by_name.items()),
         ),
     )
 
 
-def _draw_up_compression(index: TraceIndex) -> Figure | None:
-    """What was kept of traces of like length: bins of equal numbers of traces."""
-    rows = sorted(index.query("SELECT tokens_before, kept FROM traces WHERE kept IS NOT NULL"))
-    if len(rows) < _N_GROUPS:
-        return None
-    edges = [k * len(rows) // _N_GROUPS for k in range(_N_GROUPS + 1)]
-    groups = [rows[low:high] for low, high in pairwise(edges)]
-    points: list[Point] = []
-    cells: list[tuple[Cell, ...]] = []
-    for group in groups:
-        kept = sorted(value for _, value in group)
-        length = median(tokens for tokens, _ in group)
-        low, middle, high = (_find_quantile(kept, q) for q in (0.1, 0.5, 0.9))
-        points.append(Point(length, 100 * middle, (100 * low, 100 * high)))
-        cells.append(
-            (
-                Number(group[0][0]),
-                Number(group[-1][0]),
-                Number(len(group)),
-                *(Number(100 * value, 1) for value in (low, middle, high)),
-            )
+def _count_bins(index: TraceIndex, column: str, edges: Sequence[float]) -> tuple[float, ...]:
+    counts = dict(
+        index.query(
+            f"SELECT floor({column} / ?)::BIGINT, count(*) FROM traces "
+            "WHERE tokens_after IS NOT NULL GROUP BY 1",
+            [edges[1]],
         )
+    )
+    return tuple(counts.get(n, 0) for n in range(len(edges) - 1))
+
+
+def _draw_up_compression(index: TraceIndex) -> Figure | None:
+    """What was kept of traces of like length: as many of them in each group."""
+    groups = index.query(
+        "SELECT min(tokens_before), max(tokens_before), count(*), median(tokens_before), "
+        "quantile_cont(kept, [0.1, 0.5, 0.9]) FROM "
+        "(SELECT *, ntile(?) OVER (ORDER BY tokens_before, row) AS part FROM traces "
+        "WHERE kept IS NOT NULL) GROUP BY part ORDER BY part",
+        [_N_GROUPS],
+    )
+    if len(groups) < _N_GROUPS:
+        return None
+    points = tuple(
+        Point(length, 100 * middle, (100 * low, 100 * high))
+        for _, _, _, length, (low, middle, high) in groups
+    )
     title = "What was kept of short and of long traces"
     headings = ("tokens from", "to", "traces", "10 %", "median", "90 %")
     return Figure(
         name="compression",
-        title=title,
-        alt=f"Of the shortest tenth of the traces the median keeps {points[0].y:.0f} % of its "
-        f"tokens, of the longest tenth {points[-1].y:.0f} %.",
         plot=LinePlot(
             title,
             "tokens before (median of each tenth of the traces)",
             "kept, % (median, 10 % to 90 %)",
-            (Line("kept", tuple(points)),),
+            (Line("kept", points),),
+            alt=f"Of the shortest tenth of the traces the median keeps {points[0].y:.0f} % of its "
+            f"tokens, of the longest tenth {points[-1].y:.0f} %.",
         ),
-        table=Table(title, tuple(map(Column, headings)), tuple(cells)),
+        table=Table(
+            title,
+            tuple(map(Column, headings)),
+            tuple(
+                (*map(Number, (low, high, n)), *(Number(100 * share, 1) for share in shares))
+                for low, high, n, _, shares in groups
+            ),
+        ),
     )
 
 
@@ -194,10 +228,13 @@ def _draw_up_words(sample: Sample) -> Figure | None:
     title = f"{name.capitalize()} by first word of the step"
     return Figure(
         name="first-word",
-        title=title,
-        alt=f"Of the {len(ordered)} most frequent first words, '{least}' has the lowest median "
-        f"{name} ({values[least]:.2f}) and '{most}' the highest ({values[most]:.2f}).",
-        plot=None,
+        plot=BarPlot(
+            title,
+            f"median {sample.label}",
+            tuple(Bar(word, values[word]) for word, _ in ordered),
+            alt=f"Of the {len(ordered)} most frequent first words, '{least}' has the lowest median "
+            f"{name} ({values[least]:.2f}) and '{most}' the highest ({values[most]:.2f}).",
+        ),
         table=Table(
             title,
             tuple(map(Column, ("first word", "steps", f"median {sample.label}", "kept, %"))),
@@ -241,14 +278,13 @@ def _draw_up_positions(sample: Sample) -> Figure | None:
     headings = ("position", "steps", "25 %", f"median {sample.label}", "75 %", "kept, %")
     return Figure(
         name="position",
-        title=title,
-        alt=f"The median {name} is {points[0].y:.2f} in the first tenth of a trace and "
-        f"{points[-1].y:.2f} in the last.",
         plot=LinePlot(
             title,
             "position of the step in its trace, %",
             f"{sample.label} (median, quartiles)",
             (Line(name, tuple(points)),),
+            alt=f"The median {name} is {points[0].y:.2f} in the first tenth of a trace and "
+            f"{points[-1].y:.2f} in the last.",
         ),
         table=Table(title, tuple(map(Column, headings)), tuple(cells), (_say_sample(sample),)),
     )
@@ -258,12 +294,12 @@ def _say_sample(sample: Sample) -> str:
     return f"Of {len(sample.steps):,} steps of {sample.n_traces:,} traces spread over the run."
 
 
-def _find_edges(most: int) -> list[float]:
+def _find_edges(most: float) -> tuple[float, ...]:
     """Bins of one round width from 0 to beyond the greatest value."""
     rough = max(1.0, most / _N_BINS)
     magnitude = 10.0 ** math.floor(math.log10(rough))
     width = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= rough)
-    return [width * k for k in range(int(most // width) + 2)]
+    return tuple(width * k for k in range(int(most // width) + 2))
 
 
 def _find_quantile(ordered: Sequence[float], share: float) -> float:

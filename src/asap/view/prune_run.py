@@ -30,7 +30,8 @@ class PruneRun:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.identity: dict[str, Any] = folder.report.get("identity") or {}
-        self.index = TraceIndex(folder.path)
+        has_matches = self.identity.get("recipe.stage1") in ("select", "rewrite")
+        self.index = TraceIndex(folder.path, has_matches=has_matches)
         self._lock = Lock()
         self._figures: list[Figure] | None = None
         self._filters: dict[str, Any] | None = None

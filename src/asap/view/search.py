@@ -117,7 +117,8 @@ def _read_matching(
 
 
 def _match_shard(path: Path, text: str, skip: int) -> _Records:
-    table = pq.read_table(path, columns=["row", "id", *_FIELDS], use_threads=False).slice(skip)
+    with pq.ParquetFile(path) as file:
+        table = file.read(["row", "id", *_FIELDS], use_threads=False).slice(skip)
     has_text = pa.array([False] * table.num_rows)
     for name in _FIELDS:
         matches = pc.match_substring(table[name], text, ignore_case=True)

@@ -49,9 +49,13 @@ def compare_lengths(runs: Sequence[PruneRun]) -> Figure | None:
     said = ", ".join(f"{cell[0]} {cell[2]}" for cell in cells)
     return Figure(
         name="tokens-after",
-        title=title,
-        alt=f"The share of traces with at most so many tokens; the medians are {said}.",
-        plot=LinePlot(title, "tokens", "traces with at most so many, %", tuple(lines)),
+        plot=LinePlot(
+            title,
+            "tokens",
+            "traces with at most so many, %",
+            tuple(lines),
+            alt=f"The share of traces with at most so many tokens; the medians are {said}.",
+        ),
         table=Table(title, tuple(map(Column, ("run", "10 %", "median", "90 %"))), tuple(cells)),
     )
 
