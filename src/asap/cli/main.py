@@ -22,6 +22,7 @@ from asap.cli import (
     export,
     judge,
     lab,
+    plot,
     prune,
     rank,
     report,
@@ -108,6 +109,7 @@ app.command("prune")(_guarded(prune.prune))
 app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
 app.command("view")(_guarded(view.view))
+app.command("plot")(_guarded(plot.plot))
 app.command("report")(_guarded(report.report))
 app.command("rank")(_guarded(rank.rank))
 app.command("verify")(_guarded(verify.verify))

@@ -190,10 +190,12 @@ def _make_figure(plot: Plot, *, has_title: bool) -> Figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     if any(name for name, _ in keys):
         names = [clean_name(name) for name, _ in keys]
-        legend = figure.legend(
+        legend = axes.legend(
             [key for _, key in keys],
             [str(n) for n in range(len(keys))],
-            loc="outside right upper",
+            loc="upper left",
+            bbox_to_anchor=(1.02, 1.0),
+            borderaxespad=0,
             title=clean_name(plot.unit) if isinstance(plot, ScatterPlot) else None,
             alignment="left",
         )
@@ -226,15 +228,19 @@ def _draw_lines(plot: LinePlot, axes: Axes) -> _Keys:
     keys: _Keys = []
     shifts = _find_shifts(plot)
     _set_scale(axes, "x", plot.is_x_log, [p.x for line in plot.lines for p in line.points])
+    _set_scale(axes, "y", False, ())
     for n, line in enumerate(plot.lines):
         look: dict[str, Any] = {
             "color": _SERIES[n % len(_SERIES)],
-            "linestyle": _DASHES[n // len(_SERIES) % len(_DASHES)],
+            # Lines in one place show through each other's gaps.
+            "linestyle": _DASHES[n % len(_DASHES)],
             "marker": _MARKERS[n % len(_MARKERS)],
             "linewidth": 1.5,
             "markersize": 5,
         }
         every = max(1, math.ceil(len(line.points) / _MOST_MARKERS))
+        if every > 1 and len(plot.lines) == 1:
+            look["marker"] = ""
         drawn = axes.plot(
             [p.x for p in line.points], [p.y for p in line.points], markevery=every, **look
         )

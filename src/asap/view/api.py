@@ -8,43 +8,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from asap.errors import InputError
+from asap.view.comparison import Comparison, compare_all
+from asap.view.eval_run import EvaluatedRun
 from asap.view.figure import Figure
 from asap.view.listing import TraceQuery
-from asap.view.plain_run import PlainRun
+from asap.view.problems import (
+    AnswerQuery,
+    PairQuery,
+    ProblemQuery,
+    describe_problem,
+    list_pairs,
+)
 from asap.view.prune_run import PruneRun
-from asap.view.run_folder import Kind, RunFolder
-from asap.view.side_by_side import compare_lengths, compare_totals
+from asap.view.run import Run, open_run
+from asap.view.run_folder import RunFolder
 from asap.view.table_value import describe_table
+from asap.view.visible import show_controls
 
 Query = Mapping[str, str]
 """Parameters of a path, as text."""
 
 
-class Run(Protocol):
-    """What every run can say, whatever its kind."""
-
-    @property
-    def folder(self) -> RunFolder:
-        """The opened folder."""
-
-    @property
-    def n_rows(self) -> int | None:
-        """Rows to look at, where there are any."""
-
-    def overview(self) -> dict[str, Any]:
-        """The run at a glance, without head and figures."""
-
-    def figures(self) -> Sequence[Figure]:
-        """What can be drawn of it."""
-
-
-_OPENERS: dict[Kind, Callable[[RunFolder], Run]] = {"prune": PruneRun}
-"""What opens a kind of run; every other is a `PlainRun`."""
 _MOST_HITS = 100
 
 
@@ -60,8 +50,10 @@ class Api:
     """
 
     def __init__(self, folders: Sequence[RunFolder], *, is_static: bool = False) -> None:
-        self.runs = [_OPENERS.get(folder.kind, PlainRun)(folder) for folder in folders]
+        self.runs = [open_run(folder) for folder in folders]
         self.is_static = is_static
+        self._lock = Lock()
+        self._compared: dict[tuple[int, ...], Comparison] = {}
 
     def get(self, path: str, query: Query | None = None) -> Any | None:
         """The answer to a path; None where there is no such thing.
@@ -80,7 +72,7 @@ class Api:
             run = self.find_run(found[1])
             return _draw(run.figures() if run else (), found[2])
         if found := _SHARED_PLOT.fullmatch(path):
-            return _draw(self.compare(found[1])[1], found[2])
+            return _draw(self.compare(found[1]).figures, found[2])
         return None
 
     def prepare(self) -> None:
@@ -111,8 +103,8 @@ class Api:
         """The run at a position, given as text."""
         return self.runs[int(n)] if int(n) < len(self.runs) else None
 
-    def compare(self, positions: str) -> tuple[list[Any], list[Figure]]:
-        """Tables and figures of several runs together.
+    def compare(self, positions: str) -> Comparison:
+        """Several runs together; measured when they are first asked for.
 
         Args:
             positions: as in the path, with commas between.
@@ -122,13 +114,13 @@ class Api:
         """
         if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", positions):
             raise InputError("runs: positions with commas between")
-        runs = [self.find_run(n) for n in dict.fromkeys(positions.split(","))]
-        if None in runs:
+        chosen = tuple(dict.fromkeys(map(int, positions.split(","))))
+        if max(chosen) >= len(self.runs):
             raise InputError("runs: there is no such run")
-        pruned = [run for run in runs if isinstance(run, PruneRun)]
-        figure = compare_lengths(pruned)
-        tables = [compare_totals(pruned)] if pruned else []
-        return tables, [figure] if figure else []
+        with self._lock:
+            if chosen not in self._compared:
+                self._compared[chosen] = compare_all([self.runs[n] for n in chosen])
+            return self._compared[chosen]
 
     def _is_comparable(self, n: int) -> bool:
         """Whether another run is about the same rows."""
@@ -172,12 +164,14 @@ def _answer_overview(api: Api, groups: tuple[str, ...], _: Query) -> Any | None:
 
 def _answer_side_by_side(api: Api, _: tuple[str, ...], query: Query) -> Any:
     positions = query.get("runs", "")
-    tables, figures = api.compare(positions)
+    compared = api.compare(positions)
     return {
-        "tables": [describe_table(table) for table in tables],
+        "tables": [describe_table(table) for table in compared.tables],
         "plots": [
-            figure.to_json(f"/api/plots/{positions}/{figure.name}.svg") for figure in figures
+            figure.to_json(f"/api/plots/{positions}/{figure.name}.svg")
+            for figure in compared.figures
         ],
+        "notes": list(map(show_controls, compared.notes)),
     }
 
 
@@ -185,12 +179,7 @@ def _answer_traces(api: Api, groups: tuple[str, ...], query: Query) -> Any | Non
     run = api.find_run(groups[0])
     if not isinstance(run, PruneRun):
         return None
-    try:
-        wanted = TraceQuery.model_validate(query)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg']}") from None
-    return run.traces(wanted)
+    return run.traces(_read_query(TraceQuery, query))
 
 
 def _answer_search(api: Api, groups: tuple[str, ...], query: Query) -> Any | None:
@@ -210,6 +199,41 @@ def _answer_trace(api: Api, groups: tuple[str, ...], query: Query) -> Any | None
     return run.trace(int(groups[1]), is_full=query.get("full") == "1")
 
 
+def _answer_problems(api: Api, groups: tuple[str, ...], query: Query) -> Any | None:
+    run = api.find_run(groups[0])
+    if not isinstance(run, EvaluatedRun):
+        return None
+    return run.problems(_read_query(ProblemQuery, query))
+
+
+def _answer_pairs(api: Api, _: tuple[str, ...], query: Query) -> Any | None:
+    wanted = _read_query(PairQuery, query)
+    a, b = (api.find_run(str(n)) for n in (wanted.a, wanted.b))
+    if not isinstance(a, EvaluatedRun) or not isinstance(b, EvaluatedRun):
+        raise InputError("a and b: two runs of kind eval")
+    return list_pairs(a.index, b.index, wanted)
+
+
+def _answer_problem(api: Api, groups: tuple[str, ...], query: Query) -> Any | None:
+    wanted = _read_query(AnswerQuery, query)
+    a = api.find_run(str(wanted.a))
+    b = None if wanted.b is None else api.find_run(str(wanted.b))
+    if not isinstance(a, EvaluatedRun) or not isinstance(b, EvaluatedRun | None):
+        raise InputError("a and b: runs of kind eval")
+    return describe_problem(a.index, None if b is None else b.index, groups[0], groups[1], wanted)
+
+
+_Asked = TypeVar("_Asked", bound=BaseModel)
+
+
+def _read_query(model: type[_Asked], query: Query) -> _Asked:
+    try:
+        return model.model_validate(query)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{first['loc'][0]}: {first['msg']}") from None
+
+
 _PLOT = re.compile(r"/api/runs/(\d{1,4})/plots/([a-z0-9-]{1,80})\.svg")
 _SHARED_PLOT = re.compile(r"/api/plots/([\d,]{1,80})/([a-z0-9-]{1,80})\.svg")
 _Answer = Callable[[Api, tuple[str, ...], Query], Any | None]
@@ -220,4 +244,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], _Answer], ...] = (
     (re.compile(r"/api/runs/(\d{1,4})/traces"), _answer_traces),
     (re.compile(r"/api/runs/(\d{1,4})/search"), _answer_search),
     (re.compile(r"/api/runs/(\d{1,4})/traces/(\d{1,18})"), _answer_trace),
+    (re.compile(r"/api/runs/(\d{1,4})/problems"), _answer_problems),
+    (re.compile(r"/api/problems"), _answer_pairs),
+    (re.compile(r"/api/problems/([^/]+)/(.+)", re.DOTALL), _answer_problem),
 )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asap.errors import MissingExtraError
+from asap.report import PlotFormat
 from asap.view.run_folder import RunFolder
 
 _EXTRA = {"anyio", "duckdb", "matplotlib", "starlette", "uvicorn"}
@@ -61,6 +62,29 @@ def write_report_page(folders: Sequence[RunFolder], output: Path, n_traces: int)
     with _needing_extra("asap report"):
         from asap.view.single_file import write_single_file
     return write_single_file(folders, output, n_traces)
+
+
+def write_plots(
+    folders: Sequence[RunFolder], output: Path, format: PlotFormat
+) -> tuple[list[Path], list[str]]:
+    """Write every plot that the page shows of some runs as a file of its own.
+
+    Args:
+        folders: the opened folders.
+        output: the folder for the files; made if it is not there.
+        format: of the files.
+
+    Returns:
+        The files, and why there is nothing of some runs.
+
+    Raises:
+        InputError: nothing can be plotted, or a file cannot be written.
+        MissingExtraError: the extra `view` is not installed.
+        RunFolderError: a file of a run cannot be read.
+    """
+    with _needing_extra("asap plot"):
+        from asap.view.plot_files import write_plot_files
+    return write_plot_files(folders, output, format)
 
 
 @contextmanager

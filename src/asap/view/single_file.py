@@ -39,16 +39,24 @@ def write_single_file(folders: Sequence[RunFolder], output: Path, n_traces: int)
 def gather_answers(api: Api, n_traces: int) -> dict[str, Any]:
     """The answers by path, pictures within them."""
     answers: dict[str, Any] = {"/api/runs": api.get("/api/runs")}
-    positions = ",".join(map(str, range(len(api.runs))))
-    answers[f"/api/overview?runs={positions}"] = _embed_plots(
-        api, api.get("/api/overview", {"runs": positions})
-    )
+    for positions in _list_views(api):
+        answers[f"/api/overview?runs={positions}"] = _embed_plots(
+            api, api.get("/api/overview", {"runs": positions})
+        )
     for n, run in enumerate(api.runs):
         path = f"/api/runs/{n}"
         answers[f"{path}/overview"] = _embed_plots(api, api.get(f"{path}/overview"))
         if isinstance(run, PruneRun):
             answers |= _gather_traces(run, path, n_traces)
     return answers
+
+
+def _list_views(api: Api) -> list[str]:
+    """The runs that stand together in a view: all, and those with results."""
+    everything = range(len(api.runs))
+    results = [n for n in everything if api.runs[n].folder.kind not in ("prune", "train")]
+    views = [",".join(map(str, chosen)) for chosen in (everything, results)]
+    return [positions for positions in dict.fromkeys(views) if positions]
 
 
 def choose_rows(run: PruneRun, n_traces: int) -> list[int]:
