@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import asap
-from asap.chat import Chat
+from asap.chat import Chat, ChatRequest, ScriptedChat
 from asap.prune import Tools
 from asap.surprisal import FakeCounter, FakeScorer
+from asap.trace import segment_thinking
 from asap.view import open_run_folders
 from asap.view.api import Api
 from asap.view.server import listen, make_app, make_server
@@ -140,14 +140,34 @@ def client(run: Path, tail: Path, serve: Callable[..., Any]) -> Iterator[Client]
         yield client
 
 
-@pytest.fixture
-def wait_for() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something is so."""
+@pytest.fixture(scope="session")
+def shorten(source: Path) -> Callable[[ChatRequest], str]:
+    """An LLM for stage 1: an anchor, and of the thinking all but every third step, the first one
+    with a word changed.
+    """
+    rows = [json.loads(line) for line in source.read_text("utf-8").splitlines()]
+    thinkings = {
+        row["id"]: row["generation"].removeprefix("<think>\n").partition("\n</think>")[0]
+        for row in rows
+    }
 
-    def wait(is_so: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
-        while not is_so():
-            assert time.monotonic() < end
-            time.sleep(0.02)
+    def answer(request: ChatRequest) -> str:
+        if request.purpose == "anchor":
+            return "Sum the list.\n\nPrint the sum."
+        thinking = thinkings[request.id]
+        steps = [thinking[step.start : step.end] for step in segment_thinking(thinking)]
+        kept = [step for n, step in enumerate(steps) if n % 3 != 2]
+        return "\n\n".join([kept[0] + " indeed", *kept[1:]])
 
-    return wait
+    return answer
+
+
+@pytest.fixture(scope="session")
+def replied(source: Path, prune: Callable[..., Path], shorten: Any) -> Path:
+    """The same rows, with stage 1 by an LLM whose wording is kept; row 3 fell back."""
+
+    def answer(request: ChatRequest) -> str:
+        return "" if request.id == "t-3" and request.purpose == "rewrite" else shorten(request)
+
+    more = {"stage1": "rewrite", "wording": "reply", "stage1_attempts": 1, "ratio": 0.4}
+    return prune(source, source.parent / "replied", chat=ScriptedChat(answer), **more)

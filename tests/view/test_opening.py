@@ -69,7 +69,7 @@ def test_a_report_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_no_run_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(RunFolderError, match="is no run folder: it has no report.json"):
+        with pytest.raises(RunFolderError, match=r"is no run folder: it has no report\.json"):
             open_run_folders([str(folder)])
 
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 import socket
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -217,9 +217,7 @@ def test_a_port_that_is_taken_is_named() -> None:
             listen(port)
 
 
-def test_many_at_once_get_the_same(client: Any, wait_for: Callable[..., None]) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
+def test_many_at_once_get_the_same(client: Any) -> None:
     paths = ["/api/runs/0/traces?sort=kept", "/api/runs/0/traces/5", "/api/runs/1/overview"] * 8
     alone = {path: client.json(path) for path in set(paths)}
     with ThreadPoolExecutor(8) as pool:

@@ -100,7 +100,8 @@ def _split_prose(text: str) -> list[Piece]:
 
 
 def _is_code(text: str) -> bool:
-    return len(text) <= _MOST_FOR_CODE and classify_paragraph(text) == "strong"
+    is_asked = len(text) <= _MOST_FOR_CODE and not text.isspace()
+    return is_asked and classify_paragraph(text) == "strong"
 
 
 def _read_inline(found: re.Match[str]) -> Piece | None:

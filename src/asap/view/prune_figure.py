@@ -85,14 +85,17 @@ class Sample:
 def read_sample(index: TraceIndex, identity: Mapping[str, Any]) -> Sample:
     """Read the steps of traces spread evenly over a run, which is what `identity` says."""
     n_steps = index.query("SELECT avg(steps_before) FROM traces")[0][0] or 1
-    n_wanted = max(1, min(MOST_TRACES, int(MOST_STEPS / n_steps), len(index)))
-    n_shards = min(len(index.shards), _MOST_SHARDS, n_wanted)
+    n_wanted = max(1, min(MOST_TRACES, int(MOST_STEPS / n_steps)))
+    shards = index.shards
+    n_per_shard = n_wanted
+    if n_wanted < len(index):
+        n_shards = min(len(shards), _MOST_SHARDS, n_wanted)
+        shards = [shards[k * len(shards) // n_shards] for k in range(n_shards)]
+        n_per_shard = n_wanted // n_shards
     steps: list[SampledStep] = []
     n_traces, label = 0, "surprisal, nats"
-    for k in range(n_shards):
-        for record in _read_shard(
-            index.shards[k * len(index.shards) // n_shards], n_wanted // n_shards
-        ):
+    for path in shards:
+        for record in _read_shard(path, n_per_shard):
             if record["steps"] is not None:
                 n_traces += 1
                 label = record["score_name"] or label

@@ -5,7 +5,7 @@
 /** @typedef {{n: number, name: string, kind: string, status: string, rows: number | null, is_comparable: boolean}} Run */
 /** @typedef {{text: string, value?: number | null, low?: number | null, high?: number | null, is_best?: boolean}} Cell */
 /** @typedef {{title: string, columns: {heading: string, group?: string | null, is_numeric?: boolean}[], rows: Cell[][], notes?: string[]}} Table */
-/** @typedef {{name: string, title: string, alt: string, url: string, table: Table | null}} Plot */
+/** @typedef {{name: string, title: string, alt: string, url: string | null, table: Table | null}} Plot */
 /** @typedef {"kept" | "stage1" | "stage2"} Fate */
 /**
  * @typedef {object} Step

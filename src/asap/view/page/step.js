@@ -17,7 +17,7 @@ export function showFate(fate) {
 
 /**
  * @param {Step} step
- * @param {{label: string, most: number, showAll: () => void, is_own: boolean}} scale the score's
+ * @param {{label: string, most: number, showAll: (() => void) | null, is_own: boolean}} scale the score's
  *   name and the longest bar's value; whether the score is another than surprisal
  * @returns {HTMLElement}
  */

@@ -61,15 +61,15 @@ function showCell({ text, is_best }, is_numeric, is_first) {
   return el("td", { class: is_numeric && "number" }, shown);
 }
 
-/** A plot with its numbers under it. @param {Plot} plot @returns {HTMLElement} */
+/** A plot with its numbers under it; one without a picture is a table. @param {Plot} plot @returns {HTMLElement} */
 export function showPlot({ title, alt, url, table }) {
   return el(
     "figure",
     { class: "plot" },
     el("figcaption", null, title),
-    el("img", { src: url, alt, loading: "lazy" }),
-    el("p", { class: "note" }, alt),
-    table && el("details", null, el("summary", null, "As a table"), showTable(table)),
+    url && el("img", { src: url, alt, loading: "lazy" }),
+    el("p", { class: "note", "aria-hidden": url !== null && "true" }, alt),
+    table && el("details", { open: url === null }, el("summary", null, "As a table"), showTable(table)),
   );
 }
 

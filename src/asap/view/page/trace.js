@@ -338,7 +338,7 @@ class TracePage {
     const { trace } = side;
     const is_own = trace.steps.some(({ score }) => score !== null);
     const values = trace.steps.map((step) => (is_own ? step.score : step.surprisal) ?? 0);
-    const scale = { label: trace.score_label, most: Math.max(...values, 1e-9), is_own, showAll: () => void this.showAll() };
+    const scale = { label: trace.score_label, most: Math.max(...values, 1e-9), is_own, showAll: isStatic ? null : () => void this.showAll() };
     side.blocks = trace.steps.map((step) => showStep(step, scale));
   }
 
