@@ -64,7 +64,7 @@ def check(page: Any) -> None:
           mains: document.querySelectorAll("main").length,
           heads: document.querySelectorAll("#top, h1").length,
           made: document.querySelectorAll(
-            "main :is(script, iframe, object, style, link, base, meta, body, a[href^=java], [onload])"
+            "main :is(script, iframe, object, style, link, base, meta, a[href^=java], [onload])"
           ).length,
           foreign: [...document.images].filter((image) => !image.src.includes("/plots/")).length,
           text: document.body.textContent,
