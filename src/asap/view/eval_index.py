@@ -75,8 +75,7 @@ def _read(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
         try:
             table = pq.read_table(path, columns=names, use_threads=False)
         except (OSError, KeyError, pa.ArrowException) as error:
-            reason = str(error).partition("\n")[0]
-            raise RunFolderError(f"cannot read {path}: {reason}") from None
+            raise _complain(path, error) from None
         if missing := [name for name in names if name not in table.column_names]:
             raise RunFolderError(f"cannot read {path}: it has no column {missing[0]}")
     else:
@@ -86,11 +85,17 @@ def _read(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
 
 def _read_one(path: Path, column: str, position: int) -> Any:
     """A value, from its row group alone."""
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            n_rows = file.metadata.row_group(group).num_rows
-            if position < n_rows:
-                table = file.read_row_group(group, [column], use_threads=False)
-                return table[column][position].as_py()
-            position -= n_rows
-    raise IndexError(position)
+    try:
+        with pq.ParquetFile(path) as file:
+            group = 0
+            while position >= (n_rows := file.metadata.row_group(group).num_rows):
+                group, position = group + 1, position - n_rows
+            table = file.read_row_group(group, [column], use_threads=False)
+            return table[column][position].as_py()
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise _complain(path, error) from None
+
+
+def _complain(path: Path, error: Exception) -> RunFolderError:
+    reason = str(error).partition("\n")[0]
+    return RunFolderError(f"cannot read {path}: {reason}")
