@@ -15,8 +15,8 @@ const PAGE = 100;
 /** @param {import("./routes.js").Route} route */
 export async function problemView({ parts, params }) {
   const [, benchmark, id] = parts;
-  const [a, b, budget] = ["a", "b", "budget"].map((name) => params.get(name));
-  const path = query(`/api/problems/${encodeURIComponent(benchmark)}/${encodeURIComponent(id)}`, { a, b, budget, full: params.get("full") });
+  const [a, b, budget, sample] = ["a", "b", "budget", "sample"].map((name) => params.get(name));
+  const path = query(`/api/problems/${encodeURIComponent(benchmark)}/${encodeURIComponent(id)}`, { a, b, budget, sample, full: params.get("full") });
   const [{ runs }, problem] = await Promise.all([getRuns(), get(path)]);
   const showAll = () => go(href(parts, { ...Object.fromEntries(params), full: 1 }));
   const sides = [[a, problem.a], [b, problem.b]].filter(([, side]) => side);
@@ -94,7 +94,7 @@ function showProblems(n, { total, rows }, offset, turn) {
   if (rows.length === 0) return [pager];
   const head = ["problem", "benchmark", "budget", "verdict", "tokens"].map((heading) => el("th", { scope: "col", class: ["budget", "tokens"].includes(heading) && "number" }, heading));
   const body = rows.map((row) => {
-    const address = href(["problem", row.benchmark, row.id], { a: n, budget: row.budget });
+    const address = href(["problem", row.benchmark, row.id], { a: n, budget: row.budget, sample: row.sample || null });
     return el(
       "tr",
       { onclick: (/** @type {MouseEvent} */ event) => followRow(event, address) },

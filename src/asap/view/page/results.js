@@ -9,7 +9,8 @@ import { scroller, showPlots, showTable } from "asap/table";
 
 /** @typedef {import("./api.js").Run} Run */
 
-const ONLY = [["differ", "where they differ"], ["all", "all"], ["both_wrong", "both wrong"]];
+const ONLY = [
+  ["differ", "where they differ"], ["all", "all"], ["a_only", "only A right"], ["b_only", "only B right"], ["both_wrong", "both wrong"], ["both_passed", "both right"]];
 const PAGE = 100;
 
 /** @param {import("./routes.js").Route} route */
@@ -56,8 +57,8 @@ async function showResults(runs) {
   if (runs.length === 0) return el("p", { class: "note" }, "No run is chosen.");
   const path = `/api/overview?runs=${runs.map(({ n }) => n).join(",")}`;
   if (!isOffered(path)) return null;
-  const { tables, plots } = await get(path);
-  return [tables.map(showTable), showPlots(plots)];
+  const { tables, plots, notes } = await get(path);
+  return [notes.map((/** @type {string} */ note) => el("p", { class: "note" }, note)), tables.map(showTable), showPlots(plots)];
 }
 
 class Differences {
@@ -124,7 +125,7 @@ class Differences {
     const pager = el("div", { class: "pager" }, el("p", null, where), total > PAGE && [turner("Previous", offset - PAGE, offset === 0), turner("Next", offset + PAGE, offset + PAGE >= total)]);
     const headings = ["problem", "benchmark", name(a), "tokens", name(b), "tokens"];
     const body = rows.map((row) => {
-      const address = href(["problem", row.benchmark, row.id], { a, b, budget: row.budget });
+      const address = href(["problem", row.benchmark, row.id], { a, b, budget: row.budget, sample: row.sample || null });
       return el(
         "tr",
         { onclick: (/** @type {MouseEvent} */ event) => followRow(event, address) },
