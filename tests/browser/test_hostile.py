@@ -51,7 +51,8 @@ def hostile(
     """The address of a run of such rows, in a folder of such a name."""
     source = tmp_path_factory.mktemp("hostile") / "rows.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in make_rows()), encoding="utf-8")
-    run = prune("<img src=x onerror=hacked>", source, "--method", "random", "--ratio", "0.9")
+    flags = ("--method", "longest-first", "--ratio", "0.9", "--no-keep-headers")
+    run = prune("<img src=x onerror=hacked>", source, *flags)
     return serve(run)
 
 

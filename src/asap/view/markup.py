@@ -27,6 +27,8 @@ CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 """Opening delimiters of mathematics, with their closing ones."""
 # A dollar opens mathematics only where no amount of money is meant: no blank inside its edges, no
 # digit behind the closing one. Every pattern is bounded, so hostile text costs little.
+_SIGN = re.compile(r"[`$\\]")
+"""What any of these begins with; to look for it alone is many times as fast."""
 _INLINE = re.compile(
     r"(?P<code>(?<!`)`[^`\n]{1,1000}`(?!`))"
     r"|(?P<display>\$\$[^$]{1,4000}\$\$|\\\[(?:(?!\\\]).){1,4000}\\\])"
@@ -89,13 +91,13 @@ def _split_prose(text: str) -> list[Piece]:
         return [_make_block(text, "")]
     pieces: list[Piece] = []
     position = 0
-    for found in _INLINE.finditer(text):
-        piece = _read_inline(found)
-        if piece is None:
-            continue
-        pieces += _split_plain(text[position : found.start()])
-        pieces.append(piece)
-        position = found.end()
+    for sign in _SIGN.finditer(text):
+        found = _INLINE.match(text, sign.start()) if sign.start() >= position else None
+        piece = _read_inline(found) if found else None
+        if found and piece:
+            pieces += _split_plain(text[position : found.start()])
+            pieces.append(piece)
+            position = found.end()
     return pieces + _split_plain(text[position:])
 
 

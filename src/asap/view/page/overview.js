@@ -4,7 +4,7 @@ import { get } from "asap/api";
 import { el, hidden } from "asap/dom";
 import { count, percent } from "asap/format";
 import { href } from "asap/routes";
-import { scroller, showPairs, showPlots, showTable } from "asap/table";
+import { scroller, showNote, showPairs, showPlots, showTable } from "asap/table";
 
 /** @param {import("./routes.js").Route} route */
 export async function overviewView(route) {
@@ -16,9 +16,9 @@ export async function overviewView(route) {
     node: [
       showNumbers(run.summary),
       run.status !== "finished" && el("p", { class: "banner" }, `This run is ${run.status}: the numbers are of what stands in its folder.`),
-      run.notes.map((/** @type {string} */ note) => el("p", { class: "note" }, note)),
+      run.notes.map(showNote),
       showFunnel(run.funnel),
-      showExcluded(n, run.excluded),
+      showExcluded(n, run.kind, run.excluded),
       run.tables.map(showTable),
       showPlots(run.plots),
       el(
@@ -33,7 +33,8 @@ export async function overviewView(route) {
 }
 
 /** @param {[string, string][]} summary */
-export function showNumbers(summary) {
+function showNumbers(summary) {
+  if (summary.length === 0) return null;
   return el(
     "dl",
     { class: "numbers" },
@@ -94,8 +95,8 @@ function showFunnel(funnel) {
   );
 }
 
-/** @param {number} n @param {{reason: string, count: number}[]} excluded */
-function showExcluded(n, excluded) {
+/** @param {number} n @param {string} kind @param {{reason: string, count: number}[]} excluded */
+function showExcluded(n, kind, excluded) {
   if (excluded.length === 0) return null;
   return el(
     "section",
@@ -108,7 +109,7 @@ function showExcluded(n, excluded) {
         el(
           "li",
           null,
-          el("a", { href: href(["run", n, "traces"], { reason: each.reason }) }, each.reason),
+          kind === "prune" ? el("a", { href: href(["run", n, "traces"], { reason: each.reason }) }, each.reason) : each.reason,
           " ",
           el("span", { class: "number" }, count(each.count), hidden(" rows")),
         ),

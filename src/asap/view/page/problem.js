@@ -2,7 +2,7 @@
 // single run's problems.
 
 import { get, getRuns, query } from "asap/api";
-import { announce, el } from "asap/dom";
+import { announce, el, settled } from "asap/dom";
 import { count, several } from "asap/format";
 import { showText } from "asap/pieces";
 import { go, href, keepInAddress } from "asap/routes";
@@ -24,11 +24,19 @@ export async function problemView({ parts, params }) {
   return {
     title: `${benchmark} ${id}`,
     node: [
-      problem.question && el("details", { class: "panel", open: true }, el("summary", null, "Problem"), showText(problem.question, showAll)),
+      problem.budgets?.length > 1 && showBudgets(parts, params, problem),
       el("div", { class: sides.length > 1 ? "answers pair" : "answers" }, sides.map(([n, side]) => showSide(runs[Number(n)]?.name ?? String(n), side, showAll))),
     ],
     keys: [{ keys: ["Escape"], says: "back to the list", act: () => go(back) }],
   };
+}
+
+/** @param {string[]} parts @param {URLSearchParams} params @param {{budget: number, budgets: number[]}} problem */
+function showBudgets(parts, params, { budget, budgets }) {
+  const links = budgets.map((each) =>
+    el("a", { class: "button", href: href(parts, { ...Object.fromEntries(params), budget: each }), "aria-current": each === budget && "true" }, count(each)),
+  );
+  return el("p", { class: "pager" }, el("span", { class: "quiet" }, "Budget, tokens"), links);
 }
 
 /** @param {string} name @param {any} side @param {() => void} showAll */
@@ -48,11 +56,14 @@ export async function problemsView({ parts, params }) {
   const n = Number(parts[1]);
   const found = el("div", { class: "found" });
   let offset = Number(params.get("offset") ?? 0);
-  const filters = { benchmark: params.get("benchmark") ?? "", verdict: params.get("verdict") ?? "" };
+  /** @type {Record<string, string>} */
+  const filters = {};
+  for (const name of ["benchmark", "verdict", "id"]) filters[name] = params.get(name) ?? "";
 
   async function load() {
     const page = await get(query(`/api/runs/${n}/problems`, { ...filters, offset, limit: PAGE }));
     found.replaceChildren(...showProblems(n, page, offset, turn));
+    return page;
   }
 
   /** @param {number} to */
@@ -62,17 +73,30 @@ export async function problemsView({ parts, params }) {
     void load();
   }
 
-  /** @param {"benchmark" | "verdict"} name */
-  function input(name) {
-    const onchange = (/** @type {any} */ event) => {
-      filters[name] = event.target.value;
-      turn(0);
-    };
-    return el("label", null, el("span", null, name), el("input", { type: "search", name, value: filters[name], onchange }));
+  /** @param {string} name @param {string} value */
+  function filter(name, value) {
+    filters[name] = value;
+    turn(0);
   }
 
-  await load();
-  const form = el("form", { class: "filters", "aria-label": "Problems", onsubmit: (/** @type {Event} */ event) => event.preventDefault() }, input("benchmark"), input("verdict"));
+  /** @param {string} name @param {string[] | undefined} values */
+  function select(name, values) {
+    if (!values || values.length < 2) return null;
+    const onchange = (/** @type {any} */ event) => filter(name, event.target.value);
+    const options = ["", ...values].map((value) => el("option", { value, selected: value === filters[name] }, value || "any"));
+    return el("label", null, el("span", null, name), el("select", { name, onchange }, options));
+  }
+
+  const { benchmarks, verdicts } = await load();
+  const send = settled((/** @type {string} */ value) => filter("id", value), 250);
+  const oninput = (/** @type {any} */ event) => send(event.target.value);
+  const form = el(
+    "form",
+    { class: "filters", "aria-label": "Problems", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+    el("label", null, el("span", null, "id"), el("input", { type: "search", name: "id", value: filters.id, oninput })),
+    select("benchmark", benchmarks),
+    select("verdict", verdicts),
+  );
   const step = makeStepper();
   return {
     title: "Problems",

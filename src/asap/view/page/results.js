@@ -5,12 +5,18 @@ import { announce, el } from "asap/dom";
 import { count } from "asap/format";
 import { href, keepInAddress } from "asap/routes";
 import { followRow, makeStepper } from "asap/runs";
-import { scroller, showPlots, showTable } from "asap/table";
+import { scroller, showNote, showPlots, showTable } from "asap/table";
 
 /** @typedef {import("./api.js").Run} Run */
 
 const ONLY = [
-  ["differ", "where they differ"], ["all", "all"], ["a_only", "only A right"], ["b_only", "only B right"], ["both_wrong", "both wrong"], ["both_passed", "both right"]];
+  ["differ", "where they differ"],
+  ["a_only", "only A passed"],
+  ["b_only", "only B passed"],
+  ["both_wrong", "both wrong"],
+  ["both_passed", "both passed"],
+  ["all", "all"],
+];
 const PAGE = 100;
 
 /** @param {import("./routes.js").Route} route */
@@ -57,8 +63,8 @@ async function showResults(runs) {
   if (runs.length === 0) return el("p", { class: "note" }, "No run is chosen.");
   const path = `/api/overview?runs=${runs.map(({ n }) => n).join(",")}`;
   if (!isOffered(path)) return null;
-  const { tables, plots, notes } = await get(path);
-  return [notes.map((/** @type {string} */ note) => el("p", { class: "note" }, note)), tables.map(showTable), showPlots(plots)];
+  const { tables, plots, notes = [] } = await get(path);
+  return [notes.map(showNote), tables.map(showTable), showPlots(plots)];
 }
 
 class Differences {
@@ -74,22 +80,22 @@ class Differences {
     };
     this.params = params;
     this.found = el("div", { class: "found" });
-    this.node = el("section", { class: "differences" }, el("h2", null, "Problem by problem"), this.showForm(), this.found);
+    this.form = el("form", { class: "filters", "aria-label": "Problems", onsubmit: stop });
+    this.node = el("section", { class: "differences" }, el("h2", null, "Problem by problem"), this.form, this.found);
   }
 
-  showForm() {
+  /** @param {string[]} benchmarks those of both runs */
+  fillForm(benchmarks) {
     const runs = this.runs.map(({ n, name }) => [String(n), name]);
-    return el(
-      "form",
-      { class: "filters", "aria-label": "Problems", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+    this.form.replaceChildren(
       this.select("a", "model A", runs),
       this.select("b", "model B", runs),
       this.select("only", "show", ONLY),
-      el("label", null, el("span", null, "benchmark"), el("input", { name: "benchmark", type: "search", value: this.state.benchmark, onchange: (/** @type {any} */ event) => void this.change({ benchmark: event.target.value }) })),
+      benchmarks.length > 1 ? this.select("benchmark", "benchmark", [["", "any"], ...benchmarks.map((name) => [name, name])]) : "",
     );
   }
 
-  /** @param {"a" | "b" | "only"} name @param {string} label @param {string[][]} options */
+  /** @param {"a" | "b" | "only" | "benchmark"} name @param {string} label @param {string[][]} options */
   select(name, label, options) {
     const onchange = (/** @type {any} */ event) => void this.change({ [name]: event.target.value });
     const shown = options.map(([value, text]) => el("option", { value, selected: value === this.state[name] }, text));
@@ -108,7 +114,9 @@ class Differences {
     const { a, b, benchmark, only, offset } = this.state;
     const path = `/api/problems?${new URLSearchParams({ a, b, ...(benchmark && { benchmark }), only, offset: String(offset), limit: String(PAGE) })}`;
     try {
-      this.show(await get(path));
+      const page = await get(path);
+      if (this.form.children.length === 0 || !document.activeElement?.closest("form")) this.fillForm(page.benchmarks ?? []);
+      this.show(page);
     } catch (error) {
       this.found.replaceChildren(el("p", { class: "note", role: "alert" }, error instanceof Error ? error.message : String(error)));
     }
@@ -141,6 +149,11 @@ class Differences {
     const table = el("table", { class: "rows" }, el("caption", { class: "hidden" }, "Problems"), el("thead", null, el("tr", null, head)), el("tbody", null, body));
     this.found.replaceChildren(pager, ...(rows.length ? [scroller("Problems", table)] : []));
   }
+}
+
+/** @param {Event} event */
+function stop(event) {
+  event.preventDefault();
 }
 
 /** A verdict by shape, word and colour. @param {string | null} verdict */

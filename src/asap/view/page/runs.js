@@ -4,7 +4,7 @@ import { get, getRuns, isOffered } from "asap/api";
 import { el } from "asap/dom";
 import { count } from "asap/format";
 import { go, href } from "asap/routes";
-import { scroller, showPlots, showTable } from "asap/table";
+import { scroller, showNote, showPlots, showTable } from "asap/table";
 
 /** @typedef {import("./api.js").Run} Run */
 
@@ -15,11 +15,11 @@ export async function runsView() {
     return null;
   }
   const path = `/api/overview?runs=${runs.map(({ n }) => n).join(",")}`;
-  const { tables, plots } = isOffered(path) ? await get(path) : { tables: [], plots: [] };
+  const { tables = [], plots = [], notes = [] } = isOffered(path) ? await get(path) : {};
   const step = makeStepper();
   return {
     title: "Runs",
-    node: [showRuns(runs), tables.map(showTable), showPlots(plots)],
+    node: [showRuns(runs), notes.map(showNote), tables.map(showTable), showPlots(plots)],
     keys: [
       { keys: ["j", "ArrowDown"], says: "next run", act: () => step(1) },
       { keys: ["k", "ArrowUp"], says: "previous run", act: () => step(-1) },

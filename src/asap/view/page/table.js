@@ -26,7 +26,7 @@ export function showTable({ title, columns, rows, notes = [] }) {
         el("tbody", null, body),
       ),
     ),
-    notes.map((note) => el("p", { class: "note" }, note)),
+    notes.map(showNote),
   );
 }
 
@@ -71,6 +71,11 @@ export function showPlot({ title, alt, url, table }) {
     el("p", { class: "note", "aria-hidden": url !== null && "true" }, alt),
     table && el("details", { open: url === null }, el("summary", null, "As a table"), showTable(table)),
   );
+}
+
+/** @param {string} text */
+export function showNote(text) {
+  return el("p", { class: "note" }, text);
 }
 
 /** @param {Plot[]} plots */
