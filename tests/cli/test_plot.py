@@ -61,7 +61,7 @@ def test_other_runs_go_by_their_names(
     assert [path.name for path in (tmp_path / "alone").iterdir()] == ["auc.svg"]
     asap("plot", ranked, "one", "-o", "both")
     names = sorted(path.name for path in (tmp_path / "both").iterdir())
-    assert names == ["accuracy-humaneval.svg", "rank-1-auc.svg", "tokens-humaneval.svg"]
+    assert names == ["accuracy-humaneval.svg", "rank-1-auc.svg"]
 
 
 def test_what_is_refused(asap: Asap, evaluated: list[str], ranked: str, tmp_path: Path) -> None:

@@ -174,7 +174,9 @@ def test_cells_of_one_count_have_one_colour():
     svg = draw(GRID)
     texts = find_texts(read(svg))
     # Up to 40 in five levels, each some twice as wide as the one before: 40 ** (n / 5).
-    assert texts[texts.index("traces") + 1 :] == ["19 to 40", "9 to 18", "4 to 8", "2 to 3", "1"]
+    levels = ["19 to 40", "9 to 18", "4 to 8", "2 to 3", "1"]
+    start = texts.index("traces") + 1
+    assert texts[start : start + 5] == levels
     drawn = [colour for colour in ("#c6dcef", "#8fbfe0", "#0a3d66") if find_paths(svg, colour)]
     assert drawn == ["#c6dcef", "#8fbfe0", "#0a3d66"]
     assert not find_paths(svg, "#4b97c9")

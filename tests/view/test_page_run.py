@@ -46,6 +46,21 @@ def test_the_page_is_shown_as_it_was_written(ranked: Path, serve: Callable[..., 
     assert [table["title"] for table in together["tables"]] == ["At 50%"]
 
 
+def test_no_text_turns_a_line_round(tmp_path: Path, serve: Callable[..., Any]) -> None:
+    run = write_run(tmp_path / "ranked", "rank")
+    bad = "a\u202eb\x00"
+    table = Table(bad, (Column(bad), Column(bad, bad)), ((bad, None),), (bad,))
+    plot = LinePlot(bad, bad, bad, (Line(bad, (Point(1, 1),)),))
+    write_page(run, Page(bad, (bad,), (table,), {"plot": plot}))
+    with serve(run) as client:
+        answers = [client.get(f"/api/{path}") for path in ("runs/0/overview", "overview?runs=0")]
+    for answer in answers:
+        text = json.dumps(answer.json, ensure_ascii=False)
+        assert "a<U+202E>b␀" in text
+        assert "\u202e" not in text
+        assert "\\u0000" not in text
+
+
 def test_several_pages_say_whose_they_are(ranked: Path, serve: Callable[..., Any]) -> None:
     with serve(ranked, f"again={ranked}") as client:
         answer = client.json("/api/overview?runs=0,1")

@@ -134,7 +134,8 @@ def draw_for_page(plot: Plot) -> bytes:
         "".join(f"--{name}:{colours[n]};" for name, colours in _BY_VARIABLE.items()) for n in (0, 1)
     )
     style = (
-        f"<style>:root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+        f"<style>:root{{color-scheme:light dark;{light}}}"
+        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
         "text{font-family:system-ui,sans-serif !important}</style>"
     )
     names = {colours[0]: f"var(--{name})" for name, colours in _BY_VARIABLE.items()}

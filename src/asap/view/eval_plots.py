@@ -16,7 +16,7 @@ _LOG_FROM = 4
 
 
 def plot_results(results: Results) -> dict[str, Plot]:
-    """Every plot of a comparison, by name; two per benchmark."""
+    """Every plot of a comparison, by name: two per benchmark, one for an arm alone."""
     plots: dict[str, Plot] = {}
     for benchmark, budgets in results.budgets.items():
         slug = re.sub(r"[^a-z0-9]+", "-", benchmark.lower()).strip("-")
@@ -24,7 +24,7 @@ def plot_results(results: Results) -> dict[str, Plot]:
             plots[f"accuracy-{slug}"] = _plot_over_budgets(results, benchmark, budgets)
         elif budgets:
             plots[f"accuracy-{slug}"] = _plot_under_budget(results, benchmark, budgets[0])
-        if benchmark in results.common_budget:
+        if benchmark in results.common_budget and len(results.arms) > 1:
             plots[f"tokens-{slug}"] = _plot_against_tokens(results, benchmark)
     return plots
 

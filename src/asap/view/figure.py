@@ -8,6 +8,7 @@ from typing import Any
 
 from asap.report import Plot, Table, describe, draw_for_page
 from asap.view.table_value import describe_table
+from asap.view.visible import show_controls
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Figure:
         """The figure with the address of its picture."""
         return {
             "name": self.name,
-            "title": self.plot.title,
+            "title": show_controls(self.plot.title),
             "alt": describe(self.plot),
             "url": url,
             "table": None if self.table is None else describe_table(self.table),

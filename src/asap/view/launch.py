@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from asap.errors import MissingExtraError
+from asap.errors import AsapError, MissingExtraError
 from asap.report import PlotFormat
 from asap.view.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from asap.view.api import Api
 
 _EXTRA = {"anyio", "duckdb", "matplotlib", "starlette", "uvicorn"}
 
@@ -33,14 +37,20 @@ def serve_runs(
     with _needing_extra("asap view"):
         from asap.view.api import Api
         from asap.view.server import listen, make_app, make_server
-    listener = listen(port)
-    api = Api(folders)
-    server = make_server(make_app(api))
-    threading.Thread(target=api.prepare, daemon=True).start()
-    on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
-    server.run(sockets=[listener])
+    with listen(port) as listener:
+        api = Api(folders)
+        server = make_server(make_app(api))
+        threading.Thread(target=_prepare, args=(api,), daemon=True).start()
+        on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        server.run(sockets=[listener])
     # The server takes the signal for itself and hands it on; in the background it may be ignored.
     raise KeyboardInterrupt
+
+
+def _prepare(api: Api) -> None:
+    """What goes wrong here is said again when the figure is asked for."""
+    with suppress(AsapError):
+        api.prepare()
 
 
 def write_report_page(folders: Sequence[RunFolder], output: Path, n_traces: int) -> list[str]:

@@ -25,15 +25,18 @@ _MOST_FOR_CODE = 20_000
 
 CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 """Opening delimiters of mathematics, with their closing ones."""
-# A dollar opens mathematics only where no amount of money is meant: no blank inside its edges, no
-# digit behind the closing one. Every pattern is bounded, so hostile text costs little.
-_INLINE = re.compile(
-    r"(?P<code>(?<!`)`[^`\n]{1,1000}`(?!`))"
-    r"|(?P<display>\$\$[^$]{1,4000}\$\$|\\\[(?:(?!\\\]).){1,4000}\\\])"
-    r"|(?P<math>\\\((?:(?!\\\)).){1,1000}\\\)"
-    r"|(?<![\\$\w])\$(?![\s$])[^$\n]{0,999}(?<![\s\\])\$(?![\d$]))",
-    re.DOTALL,
+_SIGN = re.compile(r"[`$\\]")
+"""What any inline piece begins with."""
+_RULES = (
+    ("$$", "$$", "display", 4000),
+    ("\\[", "\\]", "display", 4000),
+    ("\\(", "\\)", "math", 1000),
+    ("$", "$", "math", 1000),
+    ("`", "`", "code", 1000),
 )
+"""Delimiters, kind, and how many characters may stand between: a bound, so that hostile text costs
+little.
+"""
 
 
 def describe_text(text: str | None, *, is_full: bool = False) -> dict[str, Any] | None:
@@ -89,13 +92,13 @@ def _split_prose(text: str) -> list[Piece]:
         return [_make_block(text, "")]
     pieces: list[Piece] = []
     position = 0
-    for found in _INLINE.finditer(text):
-        piece = _read_inline(found)
-        if piece is None:
-            continue
-        pieces += _split_plain(text[position : found.start()])
-        pieces.append(piece)
-        position = found.end()
+    for sign in _SIGN.finditer(text):
+        start = sign.start()
+        found = _find_inline(text, start) if start >= position else None
+        if found is not None:
+            pieces += _split_plain(text[position:start])
+            piece, position = found
+            pieces.append(piece)
     return pieces + _split_plain(text[position:])
 
 
@@ -104,13 +107,35 @@ def _is_code(text: str) -> bool:
     return is_asked and classify_paragraph(text) == "strong"
 
 
-def _read_inline(found: re.Match[str]) -> Piece | None:
-    if find_controls(found[0]):
-        return None
-    if found["code"]:
-        return ["code", found[0][1:-1]]
-    opening = next(each for each in ("$$", "$", "\\(", "\\[") if found[0].startswith(each))
-    return [found.lastgroup, found[0][len(opening) : -len(CLOSING[opening])], opening]
+def _find_inline(text: str, start: int) -> tuple[Piece, int] | None:
+    """The piece that begins here, and where it ends."""
+    for opening, closing, kind, most in _RULES:
+        if text.startswith(opening, start):
+            first = start + len(opening)
+            end = text.find(closing, first + 1, first + most + len(closing))
+            content, after = text[first:end], text[end + len(closing) : end + len(closing) + 1]
+            before = text[start - 1 : start] if start else ""
+            if end < 0 or find_controls(content) or not _fits(opening, before, content, after):
+                return None
+            return [kind, content, *([] if kind == "code" else [opening])], end + len(closing)
+    return None
+
+
+def _fits(opening: str, before: str, content: str, after: str) -> bool:
+    """Whether what stands between delimiters and next to them is no accident."""
+    match opening:
+        case "`":
+            return before != "`" and after != "`" and not set(content) & {"`", "\n"}
+        case "$":
+            # No amounts of money: no blank inside the edges, no digit behind the closing sign.
+            is_alone = before not in ("\\", "$") and not before.isalnum()
+            is_tight = content == content.strip() and not content.endswith("\\")
+            is_closed = after != "$" and not after.isdigit()
+            return is_alone and is_tight and is_closed and not set(content) & {"$", "\n"}
+        case "$$":
+            return "$" not in content
+        case _:
+            return before != "\\"
 
 
 def _split_plain(text: str) -> list[Piece]:

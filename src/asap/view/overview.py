@@ -5,7 +5,7 @@ Counts come from `traces/`, not from the report, so that an unfinished run says 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from asap.view.index import TraceIndex
@@ -58,7 +58,7 @@ def describe_settings(run: RunFolder) -> dict[str, Any]:
     identity = run.report.get("identity") or {}
     recipe = {
         name.removeprefix("recipe."): value
-        for name, value in identity.items()
+        for name, value in _flatten(identity)
         if value is not None and value != []
     }
     timings = dict(run.report.get("timings") or {})
@@ -84,9 +84,9 @@ def _summarise(run: RunFolder, totals: Mapping[str, int]) -> list[list[str]]:
     pairs = [
         ["rows in", f"{totals['rows_in']:,}"],
         ["rows out", f"{totals['rows_out']:,}"],
-        ["excluded", f"{n_excluded:,} ({share:.1%})" if n_excluded else "0"],
+        ["excluded", f"{n_excluded:,} ({100 * share:.1f} %)" if n_excluded else "0"],
         ["tokens", f"{totals['tokens_before']:,} → {totals['tokens_after']:,}"],
-        ["tokens kept", "-" if ratio is None else f"{ratio:.1%}"],
+        ["tokens kept", "-" if ratio is None else f"{100 * ratio:.1f} %"],
     ]
     if totals["steps_before"] and totals["steps_after"]:
         pairs.append(["steps", f"{totals['steps_before']:,} → {totals['steps_after']:,}"])
@@ -126,6 +126,15 @@ def _list_stages(index: TraceIndex, totals: Mapping[str, int]) -> list[dict[str,
         }
     )
     return stages
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Values that hold others under one name per value: `task.tokens`."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _pair(values: Mapping[str, Any]) -> list[list[str]]:

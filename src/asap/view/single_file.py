@@ -24,8 +24,9 @@ def write_single_file(folders: Sequence[RunFolder], output: Path, n_traces: int)
     """
     api = Api(folders, is_static=True)
     n_taken = n_traces
+    known: dict[str, Any] = {}
     while True:
-        page = write_single_page(gather_answers(api, n_taken))
+        page = write_single_page(_gather_answers(api, n_taken, known))
         if len(page.encode()) < MOST_BYTES or n_taken == 0:
             break
         n_taken //= 2
@@ -36,8 +37,8 @@ def write_single_file(folders: Sequence[RunFolder], output: Path, n_traces: int)
     return _say(api, output, len(page.encode()), n_traces, n_taken)
 
 
-def gather_answers(api: Api, n_traces: int) -> dict[str, Any]:
-    """The answers by path, pictures within them."""
+def _gather_answers(api: Api, n_traces: int, known: dict[str, Any]) -> dict[str, Any]:
+    """The answers by path, pictures within them; traces once read are kept in `known`."""
     answers: dict[str, Any] = {"/api/runs": api.get("/api/runs")}
     for positions in _list_views(api):
         answers[f"/api/overview?runs={positions}"] = _embed_plots(
@@ -45,9 +46,11 @@ def gather_answers(api: Api, n_traces: int) -> dict[str, Any]:
         )
     for n, run in enumerate(api.runs):
         path = f"/api/runs/{n}"
-        answers[f"{path}/overview"] = _embed_plots(api, api.get(f"{path}/overview"))
+        overview = _embed_plots(api, api.get(f"{path}/overview"))
         if isinstance(run, PruneRun):
-            answers |= _gather_traces(run, path, n_traces)
+            overview["notes"] = [f"This file holds {_count(run, n_traces)}.", *overview["notes"]]
+            answers |= _gather_traces(run, path, n_traces, known)
+        answers[f"{path}/overview"] = overview
     return answers
 
 
@@ -59,7 +62,7 @@ def _list_views(api: Api) -> list[str]:
     return [positions for positions in dict.fromkeys(views) if positions]
 
 
-def choose_rows(run: PruneRun, n_traces: int) -> list[int]:
+def _choose_rows(run: PruneRun, n_traces: int) -> list[int]:
     """Rows spread evenly over a run, the first one among them."""
     n_rows = run.n_rows
     n_chosen = min(n_traces, n_rows)
@@ -67,9 +70,14 @@ def choose_rows(run: PruneRun, n_traces: int) -> list[int]:
     return [rows[k * n_rows // n_chosen] for k in range(n_chosen)]
 
 
-def _gather_traces(run: PruneRun, path: str, n_traces: int) -> dict[str, Any]:
-    rows = choose_rows(run, n_traces)
-    answers: dict[str, Any] = {f"{path}/traces/{row}": run.trace(row) for row in rows}
+def _gather_traces(
+    run: PruneRun, path: str, n_traces: int, known: dict[str, Any]
+) -> dict[str, Any]:
+    rows = _choose_rows(run, n_traces)
+    for row in rows:
+        if f"{path}/traces/{row}" not in known:
+            known[f"{path}/traces/{row}"] = run.trace(row)
+    answers = {f"{path}/traces/{row}": known[f"{path}/traces/{row}"] for row in rows}
     page = run.traces(TraceQuery(limit=1))
     lines = run.list_rows(rows)
     answers[f"{path}/traces"] = {**page, "total": len(lines), "rows": lines}
@@ -85,12 +93,17 @@ def _embed_plot(api: Api, plot: dict[str, Any]) -> dict[str, Any]:
     return {**plot, "url": write_data_url(api.draw(plot["url"]) or b"", "image/svg+xml")}
 
 
+def _count(run: PruneRun, n_traces: int) -> str:
+    if n_traces >= run.n_rows:
+        return f"all {run.n_rows:,} traces"
+    return f"{n_traces:,} of {run.n_rows:,} traces, spread evenly over the run"
+
+
 def _say(api: Api, output: Path, n_bytes: int, n_asked: int, n_taken: int) -> list[str]:
     lines = [f"written: {output} ({n_bytes / 1e6:.1f} MB)"]
     for run in api.runs:
         if isinstance(run, PruneRun):
-            n_shown = min(n_taken, run.n_rows)
-            lines.append(f"{run.folder.name}: {n_shown:,} of {run.n_rows:,} traces, spread evenly")
+            lines.append(f"{run.folder.name}: {_count(run, n_taken)}")
     if n_taken < n_asked:
         lines.append(f"fewer traces than asked for, to stay under {MOST_BYTES / 1e6:.0f} MB")
     return lines

@@ -15,11 +15,11 @@ def describe_table(table: Table) -> dict[str, Any]:
     best = table.find_best()
     n_columns = range(len(table.columns))
     return {
-        "title": table.title,
+        "title": show_controls(table.title),
         "columns": [
             {
-                "heading": column.heading,
-                "group": column.group,
+                "heading": show_controls(column.heading),
+                "group": show_controls(column.group),
                 "is_numeric": not any(isinstance(row[n], str) for row in table.rows),
             }
             for n, column in enumerate(table.columns)
@@ -28,7 +28,7 @@ def describe_table(table: Table) -> dict[str, Any]:
             [_describe_cell(row[n], (n_row, n) in best) for n in n_columns]
             for n_row, row in enumerate(table.rows)
         ],
-        "notes": list(table.notes),
+        "notes": list(map(show_controls, table.notes)),
     }
 
 
