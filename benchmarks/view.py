@@ -2,10 +2,10 @@
 
     python benchmarks/view.py --run RUN [--traces 1000 100000] [--folder DIR]
 
-RUN is any run of `asap prune`. Its rows are repeated, with `row` and `id` changed, into shards of 64
-as the ledger lays them out; one row near the end has a word that stands nowhere else. The large runs
-are written below DIR (a temporary folder by default, which goes in the end). Times are of requests
-over HTTP, in milliseconds: the median and the worst of several, each for another filter or row.
+RUN is any run of `asap prune`. Its rows are repeated, with `row` and `id` changed, into shards of
+64 as the ledger lays them out; one row near the end has a word that stands nowhere else. The large
+runs are written below DIR (a temporary folder by default) and removed. Times are of requests over
+HTTP, in milliseconds: the median and the worst of several, each for another filter or row.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +45,10 @@ def write_large_run(run: Path, folder: Path, n_traces: int) -> None:
     for shard, start in enumerate(range(0, n_traces, SHARD_ROWS)):
         numbers = range(start, min(start + SHARD_ROWS, n_traces))
         table = rows.take([number % rows.num_rows for number in numbers])
-        ids = [f"{number:06d}-{id}" for number, id in zip(numbers, table["id"].to_pylist())]
+        ids = [
+            f"{number:06d}-{id}"
+            for number, id in zip(numbers, table["id"].to_pylist(), strict=True)
+        ]
         table = _replace(table, "row", pa.array(numbers, pa.int64()))
         table = _replace(table, "id", pa.array(ids))
         if n_traces - numbers[-1] <= SHARD_ROWS:
@@ -119,8 +123,8 @@ def measure(client: Client, n_traces: int) -> None:
         row = (n_traces // N_REPEATS) * k
         client.get(f"/api/runs/0/traces/{row}", "open a trace")
     for text in ("wait", "binary search", NEEDLE):
-        client.time(f"search '{text}': first hits", lambda text=text: search(client, text, 1))  # type: ignore[misc]
-    client.time("search to the end, no hit", lambda: search(client, "zzyzx quux", 1))
+        client.time(f"search '{text}': first hits", partial(search, client, text, 1))
+    client.time("search to the end, no hit", partial(search, client, "zzyzx quux", 1))
 
 
 def search(client: Client, text: str, n_hits: int) -> None:

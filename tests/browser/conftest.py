@@ -204,6 +204,42 @@ def _lump(n: int) -> str:
 
 
 @pytest.fixture(scope="session")
+def evaluations(
+    chromium: str, write_eval_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """Two evaluations of the same problems: on HumanEval/1 and /2 they differ, /3 both fail."""
+    folder = tmp_path_factory.mktemp("evaluations")
+    passed = {"first": (True, True, False, False), "second": (True, False, True, False)}
+    results = {
+        name: {
+            "humaneval": {
+                budget: [
+                    (f"HumanEval/{n}", is_passed and budget > 20, budget - 5 * n, 1.0 + n)
+                    for n, is_passed in enumerate(each)
+                ]
+                for budget in (20, 60)
+            },
+            "cruxeval": {60: [(f"sample_{n}", True, 30, 1.0) for n in range(3)]},
+        }
+        for name, each in passed.items()
+    }
+    return [write_eval_run(folder / name, name, results[name]) for name in results]
+
+
+@pytest.fixture(scope="session")
+def single_file(
+    runs: dict[str, Path], environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The address of one file about two of the runs, with three traces of each."""
+    path = tmp_path_factory.mktemp("file") / "report.html"
+    folders = [str(runs["half"]), str(runs["small"])]
+    command = [*COMMAND, "report", *folders, "--output", str(path), "--traces", "3"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return path.as_uri()
+
+
+@pytest.fixture(scope="session")
 def axe() -> str:
     """The source of axe-core, as a package of the index bundles it."""
     import axe_playwright_python

@@ -73,6 +73,17 @@ def test_no_run_is_refused(tmp_path: Path) -> None:
             open_run_folders([str(folder)])
 
 
+@pytest.mark.parametrize("name", ["run[1-3]", "a*b?", "x'y", "[[", "ü 漢"])
+def test_a_folder_may_have_any_name(
+    run: Path, tmp_path: Path, name: str, serve: Callable[..., Any]
+) -> None:
+    shutil.copytree(run, tmp_path / name)
+    with serve(tmp_path / name) as client:
+        assert client.json("/api/runs/0/traces?limit=1")["total"] == 40
+        assert client.json("/api/runs/0/traces/39")["row"] == 39
+        assert client.json("/api/runs")["runs"][0]["name"] == name
+
+
 def test_a_broken_shard_is_named(run: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(run, broken)

@@ -44,9 +44,9 @@ def test_numbers_and_funnel(client: Any, kept: Rows) -> None:
     assert overview["summary"] == [
         ["rows in", "40"],
         ["rows out", "39"],
-        ["excluded", "1 (2.5%)"],
+        ["excluded", "1 (2.5 %)"],
         ["tokens", f"{before:,} → {after:,}"],
-        ["tokens kept", f"{100 * after / before:.1f}%"],
+        ["tokens kept", f"{100 * after / before:.1f} %"],
         ["steps", f"{steps[0]:,} → {steps[2]:,}"],
     ]
     between = sum(row["tokens_after_stage1"] for row in kept)

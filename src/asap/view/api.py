@@ -125,10 +125,11 @@ class Api:
     def _is_comparable(self, n: int) -> bool:
         """Whether another run is about the same rows."""
         folder = self.runs[n].folder
-        return any(
-            _find_input(run.folder) == _find_input(folder) != None  # noqa: E711
+        rows = _find_input(folder)
+        return rows is not None and any(
+            run.folder.kind == folder.kind and _find_input(run.folder) == rows
             for position, run in enumerate(self.runs)
-            if position != n and run.folder.kind == folder.kind
+            if position != n
         )
 
 

@@ -6,6 +6,7 @@ Texts and steps are not in it; they are read from the shard of the one trace tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from asap.errors import RunFolderError
 _TABLE = """
 CREATE TABLE traces AS
 SELECT row, id, outcome, reason, stage1.mode AS mode,
-    tokens_before, tokens_after_stage1, tokens_after, tokens_after / tokens_before AS kept,
+    tokens_before, tokens_after_stage1, tokens_after,
+    tokens_after / nullif(tokens_before, 0) AS kept,
     steps_before, steps_after_stage1, steps_after, {similarity} AS similarity,
     parse_filename(filename, true)::INTEGER AS shard, file_row_number AS position
 FROM read_parquet(?, filename = true, file_row_number = true)
@@ -54,7 +56,7 @@ class TraceIndex:
         try:
             if paths:
                 self._connection.execute(
-                    _TABLE.format(similarity=similarity), [[str(path) for path in paths]]
+                    _TABLE.format(similarity=similarity), [[escape(str(path)) for path in paths]]
                 )
             else:
                 self._connection.execute(_NO_TABLE)

@@ -37,12 +37,12 @@ def serve_runs(
     with _needing_extra("asap view"):
         from asap.view.api import Api
         from asap.view.server import listen, make_app, make_server
-    listener = listen(port)
-    api = Api(folders)
-    server = make_server(make_app(api))
-    threading.Thread(target=_prepare, args=(api,), daemon=True).start()
-    on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
-    server.run(sockets=[listener])
+    with listen(port) as listener:
+        api = Api(folders)
+        server = make_server(make_app(api))
+        threading.Thread(target=_prepare, args=(api,), daemon=True).start()
+        on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        server.run(sockets=[listener])
     # The server takes the signal for itself and hands it on; in the background it may be ignored.
     raise KeyboardInterrupt
 

@@ -84,9 +84,9 @@ def _summarise(run: RunFolder, totals: Mapping[str, int]) -> list[list[str]]:
     pairs = [
         ["rows in", f"{totals['rows_in']:,}"],
         ["rows out", f"{totals['rows_out']:,}"],
-        ["excluded", f"{n_excluded:,} ({share:.1%})" if n_excluded else "0"],
+        ["excluded", f"{n_excluded:,} ({100 * share:.1f} %)" if n_excluded else "0"],
         ["tokens", f"{totals['tokens_before']:,} → {totals['tokens_after']:,}"],
-        ["tokens kept", "-" if ratio is None else f"{ratio:.1%}"],
+        ["tokens kept", "-" if ratio is None else f"{100 * ratio:.1f} %"],
     ]
     if totals["steps_before"] and totals["steps_after"]:
         pairs.append(["steps", f"{totals['steps_before']:,} → {totals['steps_after']:,}"])

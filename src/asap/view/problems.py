@@ -86,7 +86,17 @@ def list_problems(index: EvalIndex, query: ProblemQuery) -> dict[str, Any]:
         "total": total,
         "offset": query.offset,
         "rows": [_show(dict(zip(names, row, strict=False))) for row in found],
+        "benchmarks": _list_distinct(index, "benchmark"),
+        "verdicts": _list_distinct(index, "verdict"),
     }
+
+
+def _list_distinct(index: EvalIndex, column: str) -> list[str]:
+    """What a column can be filtered by."""
+    found = index.query(
+        f"SELECT DISTINCT {column} FROM answers WHERE {column} IS NOT NULL ORDER BY 1"
+    )
+    return [value for (value,) in found]
 
 
 def list_pairs(a: EvalIndex, b: EvalIndex, query: PairQuery) -> dict[str, Any]:
@@ -115,7 +125,12 @@ def list_pairs(a: EvalIndex, b: EvalIndex, query: PairQuery) -> dict[str, Any]:
                     }
                 )
     shown = rows[query.offset : query.offset + query.limit]
-    return {"total": len(rows), "offset": query.offset, "rows": list(map(_show, shown))}
+    return {
+        "total": len(rows),
+        "offset": query.offset,
+        "rows": list(map(_show, shown)),
+        "benchmarks": _list_distinct(a, "benchmark"),
+    }
 
 
 def describe_problem(

@@ -51,7 +51,7 @@ _MOST_CHARACTERS = 30
 """Of a first word."""
 _QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 _QUANTILE_NAMES = ("least", "10 %", "median", "90 %", "most")
-_N_BINS = 24
+_N_BINS = 32
 _N_GROUPS = 10
 _N_WORDS = 15
 _LEAST_STEPS = 5

@@ -44,6 +44,7 @@
  * @property {Text | null} anchor
  * @property {Text | null} reply
  * @property {Text | null} rewritten
+ * @property {Text | null} thinking where the steps do not say it
  * @property {{mode: string, attempts: number, prompt_version: string | null, failure: string | null} | null} stage1
  * @property {string | null} score_name
  * @property {string} score_label

@@ -1,6 +1,6 @@
 // The frame around the views: the head of the page, which view an address means, the theme.
 
-import { getRuns } from "asap/api";
+import { getRuns, isStatic } from "asap/api";
 import { announce, el } from "asap/dom";
 import { listen, toggle, useKeys } from "asap/keys";
 import { overviewView } from "asap/overview";
@@ -92,7 +92,7 @@ function fillHead(runs, n) {
         el("span", { class: "crumb" }, run.name),
         tab(href(["run", run.n]), "Overview", parts[2] === undefined),
         run.kind === "prune" && tab(href(["run", run.n, "traces"]), "Traces", (parts[2] ?? "").startsWith("trace")),
-        run.kind === "eval" && tab(href(["run", run.n, "problems"]), "Problems", parts[2] === "problems"),
+        run.kind === "eval" && !isStatic && tab(href(["run", run.n, "problems"]), "Problems", parts[2] === "problems"),
       ],
     ),
     el("button", { type: "button", class: "quiet", onclick: toggle, "aria-keyshortcuts": "?" }, "Keys ", el("kbd", null, "?")),

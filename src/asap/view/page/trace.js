@@ -355,7 +355,8 @@ class TracePage {
   /** @param {string} name @param {string} title @param {import("./api.js").Text | null} text */
   showPanel(name, title, text) {
     if (!text) return null;
-    const is_open = this.sides.length === 1 || name === "rewritten"; // two runs: the steps first
+    // Of two runs the steps come first.
+    const is_open = this.sides.length === 1 || name === "rewritten" || name === "thinking";
     const showAll = isStatic ? null : () => void this.showAll();
     const is_empty = text.pieces.length === 0;
     return el(
@@ -391,8 +392,10 @@ class TracePage {
   /** @param {Side} side */
   showRewritten({ run, trace }) {
     const whose = this.sides.length === 2 ? ` by ${run.name}` : "";
+    if (!trace.rewritten && !trace.thinking && !trace.is_reply_subject) return null;
     return [
       this.showPanel("rewritten", `Rewritten${whose}`, trace.rewritten),
+      this.showPanel("thinking", `Thinking${whose}`, trace.thinking),
       trace.is_reply_subject && el("p", { class: "note" }, `The steps${whose} are those of stage 1's reply, whose wording is kept.`),
     ];
   }
