@@ -148,6 +148,16 @@ def test_runs_side_by_side(evaluated: Any) -> None:
     assert any(table["notes"] for table in answer["tables"])
 
 
+def test_runs_of_one_given_name_are_seeds(folders: list[Path], serve: Callable[..., Any]) -> None:
+    with serve(f"both={folders[0]}", f"both={folders[1]}") as client:
+        answer = client.json("/api/overview?runs=0,1")
+        assert [run["name"] for run in client.json("/api/runs")["runs"]] == ["both", "both (2)"]
+    details = find_table(answer, "humaneval over budgets")
+    # Half right in each; 125 and 45 tokens.
+    assert list(details) == ["both"]
+    assert details["both"][3:5] == ["50.0", "85"]
+
+
 def test_runs_about_other_problems_are_not_compared(
     folders: list[Path], tmp_path: Path, serve: Callable[..., Any]
 ) -> None:

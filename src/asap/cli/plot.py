@@ -22,8 +22,7 @@ def plot(
 ) -> None:
     """Write every plot of runs as a file, readable in print and by the colour-blind.
 
-    The plots that asap view shows: of eval runs one set for all of them together, of others one set
-    for each.
+    Eval runs are plotted together; those of one NAME are one arm with several seeds.
 
     Examples:
       asap plot pruned --output figures

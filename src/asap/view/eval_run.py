@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
-from asap.bench import Arm, Results, compare_runs, open_eval_run, say_budget
+from asap.bench import Results, compare_runs, gather_arms, open_eval_run, say_budget
 from asap.report import Table, lay_out_plot
 from asap.view.eval_index import EvalIndex
 from asap.view.eval_plots import plot_results
@@ -87,7 +87,7 @@ class EvaluatedRun:
             return pairs
         results = self._measure()
         benchmark, budgets = next(iter(results.budgets.items()))
-        score = results.scores[benchmark, budgets[-1], self.folder.name]
+        score = results.scores[benchmark, budgets[-1], self.folder.arm]
         metrics = score.metrics
         where = f"{benchmark}, {say_budget(budgets[-1])}"
         return [
@@ -106,13 +106,15 @@ class EvaluatedRun:
 
 
 def compare_evaluations(runs: Sequence[EvaluatedRun]) -> Results:
-    """Measure finished runs beside each other, each an arm under the name it has here.
+    """Measure finished runs beside each other; those of one given name are one arm.
 
     Raises:
-        InputError: they do not answer the same problems.
+        InputError: they do not answer the same problems, or one stands twice under one name.
         RunFolderError: a run's files are not what its report says.
     """
-    return compare_runs([Arm(run.folder.name, (open_eval_run(run.folder.path),)) for run in runs])
+    return compare_runs(
+        gather_arms((run.folder.arm, open_eval_run(run.folder.path)) for run in runs)
+    )
 
 
 def lay_out_results(results: Results) -> list[Table]:

@@ -33,6 +33,10 @@ class RunFolder:
 
     name: str
     """Unique among those opened together."""
+    arm: str
+    """What it is called in comparisons: evaluations of one given name are one arm with several
+    training seeds.
+    """
     path: Path
     kind: Kind
     status: str
@@ -55,10 +59,10 @@ def open_run_folders(arguments: Iterable[str]) -> list[RunFolder]:
     folders: list[RunFolder] = []
     taken: set[str] = set()
     for argument in arguments:
-        name, path = _split(argument)
-        name = _make_unique(name or path.resolve().name, taken)
+        given, path = _split(argument)
+        name = _make_unique(given or path.resolve().name, taken)
         taken.add(name)
-        folders.append(_open(name, path))
+        folders.append(_open(name, given or name, path))
     return folders
 
 
@@ -78,7 +82,7 @@ def _make_unique(name: str, taken: set[str]) -> str:
     return unique
 
 
-def _open(name: str, folder: Path) -> RunFolder:
+def _open(name: str, arm: str, folder: Path) -> RunFolder:
     path = folder / "report.json"
     try:
         report = json.loads(path.read_text("utf-8"))
@@ -98,4 +102,4 @@ def _open(name: str, folder: Path) -> RunFolder:
             f"{folder} has format version {head.format_version}; this asap reads {FORMAT_VERSION}"
         )
     kind: Kind = head.kind  # type: ignore[assignment]
-    return RunFolder(name, folder, kind, head.status, report)
+    return RunFolder(name, arm, folder, kind, head.status, report)
