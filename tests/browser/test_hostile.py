@@ -51,7 +51,7 @@ def hostile(
     """The address of a run of such rows, in a folder of such a name."""
     source = tmp_path_factory.mktemp("hostile") / "rows.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in make_rows()), encoding="utf-8")
-    flags = ("--method", "longest-first", "--ratio", "0.9", "--no-keep-headers")
+    flags = ("--method", "longest-first", "--ratio", "0.9")
     run = prune("<img src=x onerror=hacked>", source, *flags)
     return serve(run)
 
