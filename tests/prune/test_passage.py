@@ -87,7 +87,7 @@ def test_a_long_sentence_with_a_colon_is_no_header() -> None:
 
 def test_a_line_of_two_megabytes_is_read_like_a_short_one() -> None:
     found = []
-    for n_times in (1, 80_000):
+    for n_times in (1, 20_000):
         line = "Many " + "words without a full stop " * n_times
         trace = _trace("First example:", line.strip(), f"{line}(at last).", "Second example:")
         found.append(governed_by_header(trace))
