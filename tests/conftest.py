@@ -211,7 +211,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_eval_run() -> Callable[..., Path]:
     """Writes the folder of a finished evaluation. `results` is benchmark -> budget -> problems,
     each (id, passed, tokens, seconds or None); the latency is worked out where all have seconds.

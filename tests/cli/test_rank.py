@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from asap.report import read_page
 
 Asap = Callable[..., Any]
 
@@ -48,11 +51,22 @@ def test_tables_are_printed_and_written(ranked: Callable[..., Any], tmp_path: Pa
     }
     assert "excluded: 1 × no_closing_tag" in done.stderr
     assert numbers["reference"] == "asap"
+    page = read_page(tmp_path / "out", "asap rank")
+    assert page.title == "3 methods on 10 traces, without training"
+    assert "excluded: 1 × no_closing_tag" in page.notes
+    assert [table.title for table in page.tables] == re.findall(
+        r"^\*\*(.*)\*\*$", markdown, re.MULTILINE
+    )
+    (random,) = (line for line in page.plots["answer-support"].lines if line.name == "random")
     kept = {
         (record["arm"], record["metric"]): record
         for record in numbers["kept"]
         if record["target"] == "0.5"
     }
+    support = kept["random", "answer_support"]
+    assert [(point.x, point.y) for point in random.points] == [
+        (pytest.approx(100 * support["match"]["ratio"]), pytest.approx(support["mean"]))
+    ]
     # Ten rows of twelve are usable; every one has an answer.
     assert kept["random", "answer_support"]["n"] == 10
     assert kept["random", "answer_support"]["match"]["n"] == 10

@@ -29,22 +29,27 @@ MAY_IMPORT: dict[str, set[str]] = {
     "train": {"trace", "corpus", "surprisal", "run", "bench", "recipes"},
     "lab": PLAN | {"rank", "judge", "bench", "train", "report"},
     "report": {"trace"},
+    "view": {"trace", "report", "bench"},
 }
 """The table of the house; `cli` and the root may import every room, nobody imports those two."""
 
 HEAVY = {
     "accelerate",
     "datasets",
+    "duckdb",
     "httpx",
+    "matplotlib",
     "openai",
     "pandas",
     "ray",
     "peft",
     "safetensors",
     "scipy",
+    "starlette",
     "torch",
     "transformers",
     "trl",
+    "uvicorn",
 }
 """Extras, and what they bring; pyarrow and numpy are part of every install."""
 STDLIB_ONLY = {"trace", "judge"}

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from asap.errors import RunFolderError, RunStopped
+from asap.errors import MissingExtraError, RunFolderError, RunStopped
 from asap.lab import SCALES, Network, Scale, experiment, run_lab
 from asap.lab.pool import Job, run_jobs
 
@@ -35,6 +35,15 @@ MICRO = replace(
 
 class Killed(Exception):
     pass
+
+
+def test_what_the_pictures_need_is_asked_for_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"drawing plots needs the extra 'view'"):
+        run_lab(MICRO, tmp_path / "lab", ("shared",), workers=1, device="cpu", command="lab")
+    assert not (tmp_path / "lab").exists()
 
 
 @pytest.fixture

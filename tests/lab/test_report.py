@@ -24,6 +24,7 @@ from asap.lab import (
     render_report,
     write_report,
 )
+from asap.report import read_page
 from asap.statistics import Interval
 
 CAP = 120
@@ -199,9 +200,11 @@ def test_the_folder_holds_the_report_its_pictures_and_every_number(tmp_path):
     assert text == render_report(findings, all_results)
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
     assert len(pictures) == 2
-    assert {each.name for each in tmp_path.iterdir()} == {"report.md", "results.json", *pictures}
+    assert {each.name for each in tmp_path.iterdir()} == {
+        *("report.md", "results.json", "page.json", *pictures)
+    }
     for name in pictures:
-        assert (tmp_path / name).read_text(encoding="utf-8").startswith("<svg ")
+        assert "</svg>" in (tmp_path / name).read_text(encoding="utf-8")
     content = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     (results,) = content["results"]
     assert results["setting"] == {"regime": "shared", "protocol": "matched", "student": "llama"}
@@ -215,6 +218,26 @@ def test_the_folder_holds_the_report_its_pictures_and_every_number(tmp_path):
         "accuracy": 0.3,
         "n_problems": 200,
     }
+
+
+def test_the_page_holds_the_same_for_the_view(tmp_path):
+    write_report(find(), tmp_path)
+    page = read_page(tmp_path, "asap lab")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert page.title == "The lab: what training does given a ranking (size tiny)"
+    titles = [table.title for table in page.tables]
+    assert titles == re.findall(r"^\*\*(.*)\*\*$", text, re.MULTILINE)[-len(titles) :]
+    assert [f"{name}.svg" for name in page.plots] == re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    assert any("the lab can tell rankings apart" in note for note in page.notes)
+    assert sum(": reproduced. " in note for note in page.notes) == 4
+    assert not any(mark in note for note in page.notes for mark in ("**", "`", "\n", "##"))
+    over_budgets = page.plots["figure3-shared-matched-llama"]
+    (asap,) = (line for line in over_budgets.lines if line.name == "asap")
+    assert [(point.x, point.y) for point in asap.points] == [(20, 0), (60, 75), (CAP, 75)]
+    (asap,) = (
+        line for line in page.plots["tokens-shared-matched-llama"].lines if line.name == "asap"
+    )
+    assert [(point.x, point.y) for point in asap.points] == [(40, 75)]
 
 
 def test_what_is_not_finite_is_null(tmp_path):

@@ -38,7 +38,9 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     wanted = {"asap/py.typed", *(f"asap/recipes/prune/{name}" for name in recipes)}
     folder = ROOT / "src/asap/surprisal/models"
     models = (path for path in folder.rglob("*") if path.is_file())
-    wanted |= {str(path.relative_to(ROOT / "src")) for path in models}
+    page = (ROOT / "src/asap/view/page").iterdir()
+    wanted |= {str(path.relative_to(ROOT / "src")) for path in (*models, *page)}
+    assert "asap/view/page/index.html" in wanted
     assert wanted <= set(names)
     info = "asap_cot-0.1.0.dist-info/licenses"
     assert {f"{info}/LICENSE", f"{info}/NOTICE"} <= set(names)

@@ -85,6 +85,15 @@ def test_a_long_sentence_with_a_colon_is_no_header() -> None:
     assert governed_by_header(_trace(long, "books return after a full turn")) == {}
 
 
+def test_a_line_of_two_megabytes_is_read_like_a_short_one() -> None:
+    found = []
+    for n_times in (1, 20_000):
+        line = "Many " + "words without a full stop " * n_times
+        trace = _trace("First example:", line.strip(), f"{line}(at last).", "Second example:")
+        found.append(governed_by_header(trace))
+    assert found == [{0: (1,)}, {0: (1,)}]
+
+
 def test_pseudo_code_in_lower_case_stays_in_one_piece() -> None:
     trace = _trace(
         "For each node in 1 to n:",

@@ -11,14 +11,6 @@ from typing import Annotated, Literal
 import typer
 
 from asap.bench import EvalRun, Results, compare_runs, gather_arms, open_eval_run
-from asap.cli.compare_tables import (
-    lay_out_charts,
-    lay_out_details,
-    lay_out_differences,
-    lay_out_main,
-    lay_out_points,
-    lay_out_sweeps,
-)
 from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.report import (
@@ -28,6 +20,14 @@ from asap.report import (
     render_latex,
     render_markdown,
     render_terminal,
+)
+from asap.view import (
+    lay_out_charts,
+    lay_out_details,
+    lay_out_differences,
+    lay_out_main,
+    lay_out_points,
+    lay_out_sweeps,
 )
 
 TableName = Literal["main", "sweep", "figure", "differences", "details"]

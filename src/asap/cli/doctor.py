@@ -26,6 +26,7 @@ _EXTRAS = {
     "hub": ("datasets",),
     "bench": ("sortedcontainers", "fastapi", "uvicorn", "accelerate"),
     "train": ("trl", "peft"),
+    "view": ("duckdb", "starlette", "uvicorn", "matplotlib"),
 }
 
 

@@ -22,12 +22,15 @@ from asap.cli import (
     export,
     judge,
     lab,
+    plot,
     prune,
     rank,
+    report,
     score,
     show,
     train,
     verify,
+    view,
 )
 from asap.errors import RunStopped, UserError
 
@@ -105,6 +108,9 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
 app.command("prune")(_guarded(prune.prune))
 app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
+app.command("view")(_guarded(view.view))
+app.command("plot")(_guarded(plot.plot))
+app.command("report")(_guarded(report.report))
 app.command("rank")(_guarded(rank.rank))
 app.command("verify")(_guarded(verify.verify))
 app.command("train")(_guarded(train.train))

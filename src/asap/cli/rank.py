@@ -14,6 +14,7 @@ from asap.bench import Engine
 from asap.chat import ChatLimits
 from asap.cli import flags
 from asap.cli.progress import EvalBar
+from asap.cli.rank_plots import plot_all
 from asap.cli.rank_tables import choose_arms, lay_out_all, summarise_parts, to_json
 from asap.cli.server import open_forcing
 from asap.cli.terminal import Terminal
@@ -21,7 +22,14 @@ from asap.corpus import Columns, open_corpus
 from asap.errors import InputError
 from asap.judge import Judge
 from asap.rank import RankFolder, Settings, build_arms, list_free_methods, rank_corpus
-from asap.report import Table, render_csv, render_markdown, render_terminal
+from asap.report import (
+    Page,
+    Table,
+    render_csv,
+    render_markdown,
+    render_terminal,
+    write_page,
+)
 from asap.run import count_cores, load_recipe, open_tools
 
 _PANEL = "Forced answers"
@@ -177,9 +185,14 @@ def _report(folder: RankFolder, baseline: str | None, bar: EvalBar, as_json: boo
     parts = summarise_parts(folder, shown)
     tables, numbers = lay_out_all(folder, parts), json.dumps(to_json(parts))
     _write_tables(folder.folder, tables, numbers)
-    excluded = folder.report()["counts"]["excluded"]
-    bar.say(*(f"excluded: {count:,} × {reason}" for reason, count in excluded.items()))
-    bar.say(*(f"not finished, so in no table: {name}" for name in unfinished))
+    counts = folder.report()["counts"]
+    notes = [
+        *(f"excluded: {count:,} × {reason}" for reason, count in counts["excluded"].items()),
+        *(f"not finished, so in no table: {name}" for name in unfinished),
+    ]
+    title = f"{len(shown)} methods on {counts['traces']:,} traces, without training"
+    write_page(folder.folder, Page(title, tuple(notes), tuple(tables), plot_all(parts)))
+    bar.say(*notes)
     if as_json:
         print(numbers)
         return
@@ -189,6 +202,7 @@ def _report(folder: RankFolder, baseline: str | None, bar: EvalBar, as_json: boo
         terminal.say("")
     path = folder.folder
     terminal.say(f"written: {path}/tables.md, {path}/tables/*.csv, {path}/tables.json")
+    terminal.say(f"to look at: asap view {path}")
 
 
 def _read_names(text: str | None) -> list[str]:

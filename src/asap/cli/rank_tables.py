@@ -23,11 +23,12 @@ from asap.rank import (
 )
 from asap.report import Cell, Column, Number, Table
 
-_OF_MODELS = {
+MODEL_METRICS = {
     "answer_support": "the answer's NLL per token after the whole thinking less that after what is "
     "kept of it",
     "forced_answer": "share of the answers that a model still reaches from the kept thinking",
 }
+"""Metrics for which a model is asked, and what they mean."""
 _ORDER = "order"
 _INTERVALS = "intervals: 95 %, paired bootstrap over traces; not corrected for their number"
 _SAME = "as many tokens for every method, trace by trace; kept: the mean share that was reached"
@@ -88,6 +89,12 @@ def lay_out_all(folder: RankFolder, parts: Parts) -> list[Table]:
     ]
 
 
+def say_metric(name: str) -> str:
+    """A metric's name and what it means."""
+    meaning = METRICS[name].meaning if name in METRICS else MODEL_METRICS[name]
+    return f"{name.replace('_', ' ')}: {meaning}"
+
+
 def to_json(parts: Parts) -> dict[str, Any]:
     """All numbers as plain data, by target, arm and metric."""
     reference = parts["kept"].reference
@@ -113,7 +120,7 @@ def _pick_order(values: TraceValues) -> dict[str, AtTarget]:
 
 def _lay_out_metrics(results: Results) -> Iterator[Table]:
     """Means at each target, and differences under it; what the metrics mean is said once."""
-    names = [name for name in (*METRICS, *_OF_MODELS) if name in results.metrics]
+    names = [name for name in (*METRICS, *MODEL_METRICS) if name in results.metrics]
     for n_table, target in enumerate(results.targets):
         arms = [arm for arm in results.arms if (target, arm) in results.matches]
         columns = [Column("method"), Column("kept %")]
@@ -157,7 +164,9 @@ def _lay_out_controls(folder: RankFolder, reference: str) -> Iterator[Table]:
     """What no method makes: all, nothing, drafts alone, everything but drafts."""
     there = list(CONTROLS)
     results = summarise_values(folder, there, reference)
-    names = [n for n in ("state_coverage", "conclusion_kept", *_OF_MODELS) if n in results.metrics]
+    names = [
+        n for n in ("state_coverage", "conclusion_kept", *MODEL_METRICS) if n in results.metrics
+    ]
     rows = []
     for name in there:
         target = own_target(name)
@@ -276,11 +285,9 @@ def _planted_key(name: str) -> tuple[int, str]:
 
 
 def _meanings(names: Sequence[str]) -> list[str]:
-    known = [
-        f"{name.replace('_', ' ')}: {METRICS[name].meaning}" for name in names if name in METRICS
-    ]
-    known += [f"{n.replace('_', ' ')}: {each}" for n, each in _OF_MODELS.items() if n in names]
-    return known
+    ordered = [name for name in names if name in METRICS]
+    ordered += [name for name in MODEL_METRICS if name in names]
+    return [say_metric(name) for name in ordered]
 
 
 def _count(results: Results, target: str, name: str) -> int:

@@ -49,6 +49,7 @@ from asap.lab.separability import Separation, measure_separability
 from asap.lab.student import answer, read_answers, read_training, train_and_answer, train_student
 from asap.lab.task import LabTrace, Split, Task, draw_traces
 from asap.lab.untrained import write_untrained
+from asap.report import check_drawing
 from asap.run import FORMAT_VERSION, find_versions, read_report, say_now
 from asap.statistics import Interval, wilson_interval
 from asap.surprisal import load_counter, load_scorer
@@ -146,8 +147,9 @@ def run_lab(
     Raises:
         RunFolderError: the folder holds something else, or a lab of another size or version.
         RunStopped: a base is not through the gate.
-        MissingExtraError: what training needs is not installed.
+        MissingExtraError: what training or the pictures need is not installed.
     """
+    check_drawing()
     _open_folder(output, scale)
     places = [_Place(output / regime, regime, scale) for regime in regimes]
     for n, place in enumerate(places):

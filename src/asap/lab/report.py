@@ -1,4 +1,5 @@
-"""The lab's report: `report.md`, its pictures, and `results.json` with every number in it.
+"""The lab's report: `report.md`, its pictures, `results.json` with every number in it, and
+`page.json` for the view.
 
 It opens with what the lab is evidence of and what not, and with whether it may speak about ranking
 at all; then what was known before training, what the intervals say, and only then the tables.
@@ -36,12 +37,14 @@ from asap.report import (
     Chart,
     Line,
     LinePlot,
+    Page,
     Point,
     Series,
     Table,
+    draw,
     render_chart,
     render_markdown,
-    render_svg,
+    write_page,
 )
 from asap.statistics import Interval
 
@@ -49,6 +52,8 @@ REPORT = "report.md"
 """The page, in the folder of an experiment."""
 RESULTS = "results.json"
 """Every number of it."""
+_Block = str | Table
+"""A paragraph in Markdown, or a table."""
 _MOST_TRUNCATED = 0.02
 _GATE = (0.6, 0.9)
 _EVIDENCE = (
@@ -60,7 +65,7 @@ _EVIDENCE = (
 
 
 def write_report(findings: Findings, folder: Path) -> tuple[SettingResults, ...]:
-    """Measure, and write `report.md`, the pictures it shows and `results.json`.
+    """Measure, and write `report.md`, the pictures it shows, `results.json` and `page.json`.
 
     Args:
         findings: what the experiment left.
@@ -71,11 +76,13 @@ def write_report(findings: Findings, folder: Path) -> tuple[SettingResults, ...]
 
     Raises:
         InputError: there is nothing to report, or students do not fit together.
+        MissingExtraError: matplotlib is not installed.
     """
     all_results = measure_lab(findings)
-    for results in _of_first_student(all_results):
-        for name, plot in _draw(results).items():
-            (folder / name).write_text(render_svg(plot), encoding="utf-8")
+    page = _find_page(findings, all_results)
+    for name, plot in page.plots.items():
+        (folder / f"{name}.svg").write_bytes(draw(plot))
+    write_page(folder, page)
     (folder / REPORT).write_text(render_report(findings, all_results), encoding="utf-8")
     (folder / RESULTS).write_text(render_results(findings, all_results), encoding="utf-8")
     return all_results
@@ -83,32 +90,64 @@ def write_report(findings: Findings, folder: Path) -> tuple[SettingResults, ...]
 
 def render_report(findings: Findings, all_results: Sequence[SettingResults]) -> str:
     """The text of `report.md`."""
+    return (
+        "\n\n".join(_show(block).strip() for block in _gather_blocks(findings, all_results)) + "\n"
+    )
+
+
+def _gather_blocks(findings: Findings, all_results: Sequence[SettingResults]) -> Iterable[_Block]:
     first = _of_first_student(all_results)
-    others = [results for results in all_results if results not in first]
-    blocks = [
-        f"# The lab: what training does given a ranking (size {findings.size})",
-        _EVIDENCE,
-        *_say_void_rules(all_results),
-        *_say_truncation(all_results),
-        "## Before training",
-        *_say_aucs(findings),
-        *_say_bases(findings),
-        "## What the intervals say",
+    yield f"# {_say_title(findings)}"
+    yield _EVIDENCE
+    yield from _say_void_rules(all_results)
+    yield from _say_truncation(all_results)
+    yield "## Before training"
+    yield from _say_aucs(findings)
+    yield from _say_bases(findings)
+    yield "## What the intervals say"
+    yield (
         "A claim of the paper's is `reproduced` or `contradicted` only where the whole 95 % "
         "interval of a difference lies on one side of 0; `not shown` is neither. Where the lab is "
-        "void for ranking, no claim about the ranking is read.",
-        *(block for results in all_results for block in _say_readings(results)),
-        "## How to read the tables",
-        *HOW_TO_READ,
-        *(block for results in first for block in _lay_out_setting(findings, results)),
-    ]
+        "void for ranking, no claim about the ranking is read."
+    )
+    for results in all_results:
+        yield from _say_readings(results)
+    yield "## How to read the tables"
+    yield from HOW_TO_READ
+    for results in first:
+        yield from _lay_out_setting(findings, results)
+    others = [results for results in all_results if results not in first]
     if others:
-        blocks += ["## Another student", *(_show(lay_out_other_student(each)) for each in others)]
+        yield "## Another student"
+        yield from map(lay_out_other_student, others)
     by_auc = lay_out_by_auc(findings, all_results)
     if by_auc is not None:
-        blocks += ["## Accuracy and the AUC of first-token surprisal", _show(by_auc)]
-    blocks += ["## Settings", *_say_settings(findings)]
-    return "\n\n".join(block.strip() for block in blocks) + "\n"
+        yield "## Accuracy and the AUC of first-token surprisal"
+        yield by_auc
+    yield "## Settings"
+    yield from _say_settings(findings)
+
+
+def _find_page(findings: Findings, all_results: Sequence[SettingResults]) -> Page:
+    """The same for the view: sentences without marks, tables and plots as values."""
+    blocks = list(_gather_blocks(findings, all_results))
+    sentences = [
+        re.sub(r"\*\*|`|^- ", "", line)
+        for block in (*blocks[: blocks.index("## How to read the tables")], *HOW_TO_READ)
+        if isinstance(block, str) and not block.startswith("#")
+        for line in block.split("\n")
+    ]
+    tables = tuple(block for block in blocks if isinstance(block, Table))
+    plots = {
+        name: plot
+        for results in _of_first_student(all_results)
+        for name, plot in _plot(results).items()
+    }
+    return Page(_say_title(findings), tuple(sentences), tables, plots)
+
+
+def _say_title(findings: Findings) -> str:
+    return f"The lab: what training does given a ranking (size {findings.size})"
 
 
 def render_results(findings: Findings, all_results: Sequence[SettingResults]) -> str:
@@ -175,11 +214,11 @@ def _say_truncation(all_results: Sequence[SettingResults]) -> Iterable[str]:
         yield f"The cap cuts off at most {100 * highest:.1f} % of any arm's answers."
 
 
-def _say_aucs(findings: Findings) -> Iterable[str]:
+def _say_aucs(findings: Findings) -> Iterable[_Block]:
     if not findings.separability:
         yield "The separability of the labels was not measured."
         return
-    yield _show(lay_out_separability(findings))
+    yield lay_out_separability(findings)
     for each in findings.separability:
         if each.score == FIRST_TOKEN_SCORE:
             centred = Interval(each.auc.estimate - 0.5, each.auc.low - 0.5, each.auc.high - 0.5)
@@ -192,7 +231,7 @@ def _say_aucs(findings: Findings) -> Iterable[str]:
             yield f"In the regime {each.regime}, first-token surprisal {said}."
 
 
-def _say_bases(findings: Findings) -> Iterable[str]:
+def _say_bases(findings: Findings) -> Iterable[_Block]:
     for base in findings.bases:
         is_through = _GATE[0] <= base.accuracy.estimate <= _GATE[1]
         yield (
@@ -201,7 +240,7 @@ def _say_bases(findings: Findings) -> Iterable[str]:
             f"of 60 to 90 % is {'passed' if is_through else '**not passed**'}."
         )
         if base.trials:
-            yield _show(lay_out_gate(base))
+            yield lay_out_gate(base)
 
 
 def _say_readings(results: SettingResults) -> Iterable[str]:
@@ -213,7 +252,7 @@ def _say_reading(reading: Reading) -> str:
     return f"- {reading.claim}: **{reading.ruling}**. {' '.join(reading.sentences)}"
 
 
-def _lay_out_setting(findings: Findings, results: SettingResults) -> Iterable[str]:
+def _lay_out_setting(findings: Findings, results: SettingResults) -> Iterable[_Block]:
     setting = results.setting
     data = [
         each
@@ -228,11 +267,11 @@ def _lay_out_setting(findings: Findings, results: SettingResults) -> Iterable[st
         lay_out_data(setting, data),
         lay_out_training(results),
     ]
-    yield from (_show(table) for table in tables if table is not None)
-    for name, plot in _draw(results).items():
-        yield f"![{plot.title}]({name})"
+    yield from (table for table in tables if table is not None)
+    for name, plot in _plot(results).items():
+        yield f"![{plot.title}]({name}.svg)"
     yield f"```\n{render_chart(_chart(results))}\n```"
-    yield _show(lay_out_sweep(results))
+    yield lay_out_sweep(results)
 
 
 def _say_settings(findings: Findings) -> Iterable[str]:
@@ -241,8 +280,8 @@ def _say_settings(findings: Findings) -> Iterable[str]:
     yield f"Every number of this page stands unrounded in `{RESULTS}`."
 
 
-def _draw(results: SettingResults) -> dict[str, LinePlot]:
-    """Figure 3 of the paper, and accuracy against tokens, by file name."""
+def _plot(results: SettingResults) -> dict[str, LinePlot]:
+    """Figure 3 of the paper, and accuracy against tokens, by name."""
     where = say_setting(results.setting)
     over_budgets = LinePlot(
         f"Figure 3. Accuracy over budgets ({where})",
@@ -258,6 +297,8 @@ def _draw(results: SettingResults) -> dict[str, LinePlot]:
             )
             for score in results.scores
         ),
+        x_ticks=tuple(results.scores[0].accuracy_at),
+        is_x_log=True,
     )
     against_tokens = LinePlot(
         f"Accuracy and tokens under the cap ({where})",
@@ -266,8 +307,8 @@ def _draw(results: SettingResults) -> dict[str, LinePlot]:
         tuple(Line(score.arm, (_place(score),)) for score in results.scores),
     )
     return {
-        f"figure3-{_slug(results.setting)}.svg": over_budgets,
-        f"tokens-{_slug(results.setting)}.svg": against_tokens,
+        f"figure3-{_slug(results.setting)}": over_budgets,
+        f"tokens-{_slug(results.setting)}": against_tokens,
     }
 
 
@@ -297,8 +338,8 @@ def _slug(setting: Setting) -> str:
     return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
 
 
-def _show(table: Table) -> str:
-    return render_markdown(table)
+def _show(block: _Block) -> str:
+    return render_markdown(block) if isinstance(block, Table) else block
 
 
 def _capital(text: str) -> str:

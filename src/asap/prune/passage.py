@@ -68,7 +68,9 @@ _RETRACTION = re.compile(r"(?:but )?(?:wait|hmm|no)\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _ITEM = re.compile(r"\s*(?:[-*+•]\s|\(?\d{1,2}[.)]\s|\(?[a-z]\)\s|[a-z]\.\s|\(?[ivx]{2,4}[.)]\s)")
 _HEADING = re.compile(r"#{1,6} \S|\*\*[^*\n]+\*\*:?$")
-_SENTENCE = re.compile(r"[^=;{}()\[\]]*\s[a-z]+\s[^=;{}\[\]]*[.?!]$", re.IGNORECASE)
+# One pattern for a sentence would try every pair of places in it: hours for a line of a megabyte.
+_SENTENCE_OPENING = re.compile(r"[^()]*?\s[a-z]+\s", re.IGNORECASE)
+_NO_SENTENCE = re.compile(r"[=;{}\[\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def _classify_step(text: str) -> StepKind:
             return "code"
         if _is_header(stripped):
             return "inner" if stripped[0].islower() else "header"
-        if _SENTENCE.match(stripped) and not stripped[0].islower():
+        if not stripped[0].islower() and _is_sentence(stripped):
             return "prose"
         if classify_line(text) == "strong":
             return "code"
@@ -160,6 +162,15 @@ def _classify_step(text: str) -> StepKind:
     if _ITEM.match(text):
         return "item"
     return "code" if _is_code(stripped) else "prose"
+
+
+def _is_sentence(stripped: str) -> bool:
+    """Words up to a full stop without a sign of code; a bracket only behind the first of them."""
+    return (
+        stripped.endswith((".", "?", "!"))
+        and not _NO_SENTENCE.search(stripped)
+        and _SENTENCE_OPENING.match(stripped) is not None
+    )
 
 
 def _is_value(stripped: str) -> bool:

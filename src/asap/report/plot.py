@@ -1,25 +1,13 @@
-"""A plot of lines over numbers as SVG, written by hand: no library, no font, no date in it, so the
-same values give the same file.
-
-For a web page or a README; a look in the terminal is `chart`.
+"""Plots as values: what is shown, not how. `draw` makes a file of one, `lay_out_plot` a table of
+the same numbers, `describe` one sentence for those who cannot see it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
-
-_WIDTH, _HEIGHT = 820, 460
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 200, 44, 56
-# Okabe and Ito's, told apart by colour-blind readers too.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("", "6 3", "2 3")
-_MARKERS = ("circle", "square", "triangle", "diamond")
-_N_TICKS = 6
-_SERIF = 4
-_MARKER = 4
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,157 +30,135 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LinePlot:
-    """Lines over a common pair of axes."""
+    """Lines over a common pair of axes; lines of one point each make a plot of named points."""
+
+    title: str
+    x_label: str
+    """With its unit, as every label of an axis."""
+    y_label: str
+    lines: tuple[Line, ...]
+    x_ticks: tuple[float, ...] = ()
+    """Where the axis has its ticks; round numbers if there are none."""
+    is_x_log: bool = False
+    alt: str = ""
+    """What is to be seen, in one sentence; `describe` makes one where it is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much of one series falls into each bin."""
+
+    name: str
+    counts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Series over common bins."""
 
     title: str
     x_label: str
     y_label: str
-    lines: tuple[Line, ...]
+    edges: tuple[float, ...]
+    """Ascending; one more than there are bins."""
+    series: tuple[Counts, ...]
+    is_x_log: bool = False
+    alt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
-    """From values to pixels."""
+class Bar:
+    """A named value."""
 
-    low: float
-    high: float
-    step: float
-    start_px: float
-    end_px: float
-
-    def place(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return self.start_px + share * (self.end_px - self.start_px)
-
-    def ticks(self) -> list[float]:
-        n = round((self.high - self.low) / self.step)
-        return [self.low + k * self.step for k in range(n + 1)]
+    name: str
+    value: float
+    interval: tuple[float, float] | None = None
 
 
-def render_svg(plot: LinePlot) -> str:
-    """The plot as an SVG document. Each line has a colour, a dash and a marker of its own.
+@dataclass(frozen=True, slots=True)
+class BarPlot:
+    """Named values as bars that lie, the first on top."""
+
+    title: str
+    x_label: str
+    bars: tuple[Bar, ...]
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """How many points fall into each cell of a grid: for more points than one could see."""
+
+    x_edges: tuple[float, ...]
+    y_edges: tuple[float, ...]
+    counts: tuple[tuple[int, ...], ...]
+    """`counts[n][m]`: between `y_edges[n]` and the next, `x_edges[m]` and the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterPlot:
+    """Points, or their density, over a pair of axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    points: tuple[tuple[float, float], ...] = ()
+    """x and y."""
+    density: Density | None = None
+    """Instead of points."""
+    unit: str = "points"
+    """What one point is, in the plural: `traces`."""
+    is_x_log: bool = False
+    is_y_log: bool = False
+    alt: str = ""
+
+
+Plot = LinePlot | Histogram | BarPlot | ScatterPlot
+"""Any of them."""
+
+
+def check_plot(plot: Plot) -> None:
+    """Make sure that there is something to draw and that it can be drawn.
 
     Raises:
-        ValueError: there is no point to draw, or one is not finite.
+        ValueError: there is nothing, a value is not finite, or not above 0 on a logarithmic axis,
+            or edges and counts do not fit together.
     """
-    points = [point for line in plot.lines for point in line.points]
-    xs = [v for p in points for v in (p.x, *(p.x_interval or ()))]
-    ys = [v for p in points for v in (p.y, *(p.y_interval or ()))]
-    if not points or not all(map(math.isfinite, (*xs, *ys))):
-        raise ValueError("a plot needs points, and finite ones")
-    x_axis = _fit(xs, _LEFT, _WIDTH - _RIGHT)
-    y_axis = _fit(ys, _HEIGHT - _BOTTOM, _TOP)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" font-size="12">',
-        f"<title>{escape(plot.title)}</title>",
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
-        _text(_LEFT, 24, plot.title, "start", size=15),
-        *_draw_axes(plot, x_axis, y_axis),
-    ]
-    for n, line in enumerate(plot.lines):
-        parts += _draw_line(line, n, x_axis, y_axis)
-        parts += _draw_key(line.name, n)
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    xs, ys = _list_values(plot)
+    if not xs or not all(map(math.isfinite, (*xs, *ys))):
+        raise ValueError("a plot needs values, and finite ones")
+    is_x_log = not isinstance(plot, BarPlot) and plot.is_x_log
+    is_y_log = isinstance(plot, ScatterPlot) and plot.is_y_log
+    if (is_x_log and min(xs) <= 0) or (is_y_log and min(ys) <= 0):
+        raise ValueError("a logarithmic axis needs values above 0")
+    if isinstance(plot, Histogram):
+        _check_bins(plot.edges, (each.counts for each in plot.series))
+    if isinstance(plot, ScatterPlot) and plot.density is not None:
+        _check_bins(plot.density.x_edges, plot.density.counts)
+        _check_bins(plot.density.y_edges, (plot.density.counts,))
 
 
-def _fit(values: Sequence[float], start_px: float, end_px: float) -> _Axis:
-    """An axis between round numbers that holds all values."""
-    low, high = min(values), max(values)
-    spread = (high - low) or max(abs(high), 1.0)
-    rough = spread / _N_TICKS
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= rough)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return _Axis(first * step, max(last, first + 1) * step, step, start_px, end_px)
+def _list_values(plot: Plot) -> tuple[list[float], list[float]]:
+    """All that has a place on the x axis, and on the y axis."""
+    match plot:
+        case LinePlot():
+            points = [point for line in plot.lines for point in line.points]
+            xs = [v for p in points for v in (p.x, *(p.x_interval or ()))]
+            return xs, [v for p in points for v in (p.y, *(p.y_interval or ()))]
+        case Histogram():
+            counts = [count for series in plot.series for count in series.counts]
+            return (list(plot.edges), counts) if counts else ([], [])
+        case BarPlot():
+            return [v for bar in plot.bars for v in (bar.value, *(bar.interval or ()))], []
+        case ScatterPlot(density=None):
+            return [x for x, _ in plot.points], [y for _, y in plot.points]
+        case ScatterPlot(density=Density() as density):
+            return list(density.x_edges), list(density.y_edges)
+    raise TypeError(f"not a plot: {plot!r}")
 
 
-def _draw_axes(plot: LinePlot, x_axis: _Axis, y_axis: _Axis) -> list[str]:
-    left, right = x_axis.start_px, x_axis.end_px
-    bottom, top = y_axis.start_px, y_axis.end_px
-    parts = []
-    for tick in y_axis.ticks():
-        y = y_axis.place(tick)
-        parts.append(_stroke(left, y, right, y, "#dddddd"))
-        parts.append(_text(left - 8, y + 4, _say(tick), "end"))
-    for tick in x_axis.ticks():
-        x = x_axis.place(tick)
-        parts.append(_stroke(x, bottom, x, bottom + 5, "#333333"))
-        parts.append(_text(x, bottom + 20, _say(tick), "middle"))
-    middle = (top + bottom) / 2
-    return [
-        *parts,
-        _stroke(left, bottom, right, bottom, "#333333"),
-        _stroke(left, bottom, left, top, "#333333"),
-        _text((left + right) / 2, bottom + 42, plot.x_label, "middle"),
-        f'<g transform="translate(18 {middle:.1f}) rotate(-90)">'
-        f"{_text(0, 0, plot.y_label, 'middle')}</g>",
-    ]
-
-
-def _draw_line(line: Line, n: int, x_axis: _Axis, y_axis: _Axis) -> list[str]:
-    colour = _COLOURS[n % len(_COLOURS)]
-    places = [(x_axis.place(point.x), y_axis.place(point.y)) for point in line.points]
-    parts = [_join(places, n)] if len(places) > 1 else []
-    for point, (x, y) in zip(line.points, places, strict=True):
-        if point.y_interval is not None:
-            low, high = map(y_axis.place, point.y_interval)
-            parts += [_stroke(x, low, x, high, colour)]
-            parts += [_stroke(x - _SERIF, end, x + _SERIF, end, colour) for end in (low, high)]
-        if point.x_interval is not None:
-            low, high = map(x_axis.place, point.x_interval)
-            parts += [_stroke(low, y, high, y, colour)]
-            parts += [_stroke(end, y - _SERIF, end, y + _SERIF, colour) for end in (low, high)]
-        parts.append(_mark(x, y, n))
-    return parts
-
-
-def _draw_key(name: str, n: int) -> list[str]:
-    x, y = _WIDTH - _RIGHT + 16, _TOP + 10 + 20 * n
-    return [
-        _join([(x, y), (x + 28, y)], n),
-        _mark(x + 14, y, n),
-        _text(x + 36, y + 4, name, "start"),
-    ]
-
-
-def _join(places: Sequence[tuple[float, float]], n: int) -> str:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dash = _DASHES[n // len(_COLOURS) % len(_DASHES)]
-    style = f' stroke-dasharray="{dash}"' if dash else ""
-    colour = _COLOURS[n % len(_COLOURS)]
-    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{style}/>'
-
-
-def _mark(x: float, y: float, n: int) -> str:
-    colour, size = _COLOURS[n % len(_COLOURS)], _MARKER
-    match _MARKERS[n % len(_MARKERS)]:
-        case "circle":
-            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}"/>'
-        case "square":
-            corners = [(-size, -size), (size, -size), (size, size), (-size, size)]
-        case "triangle":
-            corners = [(0, -size), (size, size), (-size, size)]
-        case _:
-            corners = [(0, -size - 1), (size + 1, 0), (0, size + 1), (-size - 1, 0)]
-    path = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
-    return f'<polygon points="{path}" fill="{colour}"/>'
-
-
-def _stroke(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
-        'stroke-width="1"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str, *, size: int = 12) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-        f'fill="#222222">{escape(text)}</text>'
-    )
-
-
-def _say(value: float) -> str:
-    """Short, without the noise of floats."""
-    return f"{round(value, 6) + 0.0:,.6g}"
+def _check_bins(edges: tuple[float, ...], series: Iterable[tuple[object, ...]]) -> None:
+    if any(low >= high for low, high in pairwise(edges)):
+        raise ValueError("the edges of bins must ascend")
+    if any(len(counts) != len(edges) - 1 for counts in series):
+        raise ValueError("there must be one count per bin")

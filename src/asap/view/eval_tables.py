@@ -1,4 +1,6 @@
-"""The layouts of `asap compare`: what was measured, put into the paper's tables and figure."""
+"""What was measured of evaluated models, put into the paper's tables and figure: for `asap compare`
+and for the page.
+"""
 
 from __future__ import annotations
 

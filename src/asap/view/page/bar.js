@@ -1,0 +1,106 @@
+// The bar over a trace: the slider, what the fates look like, and for each run the trace as a strip
+// with its numbers.
+
+import { announce, el } from "asap/dom";
+import { count, percent, several } from "asap/format";
+import { FATES, showFate } from "asap/step";
+import { makeStrip } from "asap/strip";
+
+/** @typedef {import("./api.js").Trace} Trace */
+/** @typedef {import("./api.js").Fate} Fate */
+/** @typedef {import("./budget.js").State} State */
+/** @typedef {import("./trace.js").Side} Side */
+
+export class BudgetBar {
+  /**
+   * @param {Side[]} sides one, or two side by side; the first one's slider is shown
+   * @param {boolean} is_paired whether both have the same steps
+   * @param {{setLimit: (limit: number | null) => void, jump: (step: number) => void, toggle: (name: string, is_on: boolean) => void}} acts
+   */
+  constructor(sides, is_paired, acts) {
+    this.traces = sides.map(({ trace }) => trace);
+    this.trace = this.traces[0];
+    this.acts = acts;
+    this.strips = sides.map(({ trace }) => makeStrip(trace.steps, acts.jump));
+    this.sums = sides.map(() => el("p", { class: "sum" }));
+    this.difference = el("p", { class: "note difference" });
+    const legend = Object.keys(FATES).map((fate) =>
+      el("span", { class: "fate", "data-fate": fate }, showFate(/** @type {Fate} */ (fate))),
+    );
+    const lines = sides.map(({ run }, at) =>
+      el("div", { class: "side-sum" }, sides.length > 1 && el("strong", null, run.name), this.strips[at].node, this.sums[at]),
+    );
+    this.node = el(
+      "section",
+      { class: sides.length > 1 ? "budget is-pair" : "budget", "aria-label": "Budget" },
+      el(
+        "div",
+        { class: "controls" },
+        this.showSlider(),
+        el(
+          "div",
+          { class: "switches" },
+          this.trace.outcome === "kept" && el("p", { class: "legend" }, legend),
+          this.trace.outcome === "kept" && this.showSwitch("only-kept", "Only kept"),
+          is_paired && this.showSwitch("only-differences", "Only differences"),
+        ),
+      ),
+      lines,
+      this.difference,
+    );
+  }
+
+  showSlider() {
+    const { slider, slider_why } = this.trace;
+    if (!slider) return el("p", { class: "note" }, `No slider: ${slider_why}.`);
+    const oninput = (/** @type {any} */ event) => {
+      if (event.target.value !== "") this.acts.setLimit(Number(event.target.value));
+    };
+    const bounds = { min: slider.min, max: slider.max, step: 1, oninput };
+    this.range = el("input", { type: "range", id: "budget", ...bounds });
+    this.number = el("input", { type: "number", "aria-label": "Budget, tokens", ...bounds });
+    this.reset = el("button", { type: "button", class: "quiet", onclick: () => this.acts.setLimit(null) }, "Reset");
+    const label = el("label", { for: "budget" }, "Budget");
+    return el("div", { class: "range" }, label, this.range, this.number, el("span", null, "tokens"), this.reset);
+  }
+
+  /** @param {string} name @param {string} text */
+  showSwitch(name, text) {
+    const onchange = (/** @type {any} */ event) => this.acts.toggle(name, event.target.checked);
+    return el("label", { class: "inline" }, el("input", { type: "checkbox", id: name, onchange }), " ", text);
+  }
+
+  /**
+   * @param {number | null} limit tokens; null for the run's own
+   * @param {State[]} states of each side
+   * @param {string} difference a sentence on the two, or nothing
+   */
+  show(limit, states, difference) {
+    states.forEach((state, at) => {
+      this.strips[at].draw(state.fates);
+      this.sums[at].replaceChildren(...showSum(this.traces[at], state));
+    });
+    this.difference.textContent = difference;
+    const { slider, steps } = this.trace;
+    if (!slider) return;
+    const value = limit ?? slider.limit_now;
+    const said = `${states[0].n_kept} of ${several(steps.length, "step")} kept, ${count(states[0].tokens)} tokens`;
+    this.range.value = String(value);
+    this.range.setAttribute("aria-valuetext", `${count(value)} tokens: ${said}`);
+    if (document.activeElement !== this.number) this.number.value = String(value);
+    this.reset.disabled = limit === null;
+    announce(said);
+  }
+}
+
+/** @param {Trace} trace @param {State} state */
+function showSum(trace, { n_kept, tokens }) {
+  const { tokens_before, tokens_after_stage1, steps } = trace;
+  const share = tokens !== null && tokens_before ? ` (${percent(tokens / tokens_before)})` : null;
+  /** @type {[string, import("./dom.js").Child][]} */
+  const parts = [["tokens before", count(tokens_before)]];
+  if (tokens_after_stage1 !== null) parts.push(["after stage 1", count(tokens_after_stage1)]);
+  if (tokens !== null) parts.push(["kept", [el("strong", { class: "kept-tokens" }, count(tokens)), share]]);
+  if (trace.outcome === "kept") parts.push(["steps", [el("strong", { class: "kept-steps" }, count(n_kept)), ` of ${count(steps.length)}`]]);
+  return parts.map(([word, value]) => el("span", null, el("span", { class: "quiet" }, word), " ", value));
+}

@@ -1,0 +1,210 @@
+// One trace: what became of each step and why, what another budget would keep, the same row of
+// another run beside it. What it looks like is the bar's and the body's business.
+
+import { get, getAgain, getRuns, isOffered, isStatic } from "asap/api";
+import { BudgetBar } from "asap/bar";
+import { TraceBody } from "asap/body";
+import { findNextBudget, stateAt } from "asap/budget";
+import { announce, el } from "asap/dom";
+import { markText, unmarkText } from "asap/find";
+import { count } from "asap/format";
+import { findNeighbours, pickList } from "asap/listing";
+import { go, href, keepInAddress } from "asap/routes";
+import { showOutcome } from "asap/traces";
+
+/** @typedef {import("./api.js").Trace} Trace */
+/** @typedef {import("./api.js").Run} Run */
+/** @typedef {{run: Run, trace: Trace}} Side */
+
+/** @param {number} n @param {number} row */
+function pathOf(n, row) {
+  return `/api/runs/${n}/traces/${row}`;
+}
+
+/** @param {import("./routes.js").Route} route */
+export async function traceView({ parts, params }) {
+  const n = Number(parts[1]);
+  const row = Number(parts[3]);
+  const others = params.has("with") ? [Number(params.get("with"))] : [];
+  const shown = [n, ...others];
+  const [{ runs }, ...traces] = await Promise.all([getRuns(), ...shown.map((each) => getAgain(pathOf(each, row)))]);
+  const sides = traces.map((trace, at) => ({ run: runs[shown[at]], trace }));
+  return new TracePage(runs, row, params, sides).view();
+}
+
+class TracePage {
+  /**
+   * @param {Run[]} runs
+   * @param {number} row
+   * @param {URLSearchParams} params
+   * @param {Side[]} sides one, or two side by side
+   */
+  constructor(runs, row, params, sides) {
+    this.runs = runs;
+    this.n = sides[0].run.n;
+    this.row = row;
+    this.params = new URLSearchParams(params);
+    this.sides = sides;
+    this.trace = sides[0].trace;
+    const budget = Number(params.get("budget"));
+    /** @type {number | null} tokens; null for what the run decided */
+    this.limit = params.has("budget") && Number.isFinite(budget) ? budget : null;
+    this.body = new TraceBody(sides, () => void this.showAll());
+    this.bar = new BudgetBar(sides, this.body.is_paired, {
+      setLimit: (limit) => this.setLimit(limit),
+      jump: (step) => this.body.focusStep(step),
+      toggle: (name, is_on) => this.body.list.classList.toggle(name, is_on),
+    });
+    /** @type {Awaited<ReturnType<typeof findNeighbours>>} */
+    this.neighbours = null;
+    /** @type {ReturnType<typeof findNeighbours> | undefined} */
+    this.finding = undefined;
+    this.turns = el("span", { class: "turns" });
+  }
+
+  view() {
+    this.decide();
+    const title = this.trace.id || `Row ${this.row}`;
+    return {
+      title,
+      run: this.n,
+      is_plain: true,
+      node: [this.showHead(title), this.bar.node, this.body.node],
+      shown: () => void this.afterwards(),
+      leave: unmarkText,
+      keys: [
+        { keys: ["j", "ArrowDown"], says: "next step", act: () => this.body.walk(1) },
+        { keys: ["k", "ArrowUp"], says: "previous step", act: () => this.body.walk(-1) },
+        { keys: ["n"], says: "next trace of the list", act: () => void this.turn("after") },
+        { keys: ["p"], says: "previous trace of the list", act: () => void this.turn("before") },
+        { keys: ["["], says: "smaller budget: one step fewer", act: () => this.nudge(-1) },
+        { keys: ["]"], says: "larger budget: one step more", act: () => this.nudge(1) },
+        { keys: ["0"], says: "the run's own budget", act: () => this.setLimit(null) },
+        { keys: ["o"], says: "only the kept steps, or all", act: () => document.getElementById("only-kept")?.click() },
+        ...(isStatic ? [] : [{ keys: ["/"], says: "to the list and its search", act: () => go(this.listAddress()) }]),
+        { keys: ["Escape"], says: "back to the list", act: () => go(this.listAddress()) },
+      ],
+    };
+  }
+
+  /** What the trace need not wait for. */
+  async afterwards() {
+    const text = this.params.get("find");
+    if (text) {
+      this.body.findStep(text);
+      markText(text, document.querySelectorAll(".trace .text"));
+    }
+    this.finding = findNeighbours(this.n, this.params, this.row).catch(() => null);
+    this.neighbours = await this.finding;
+    if (!this.neighbours) return;
+    const { position, total, after } = this.neighbours;
+    const place = el("span", { class: "quiet number" }, `${count(position + 1)} of ${count(total)}`);
+    this.turns.replaceChildren(this.showTurn("before", "Previous", "p"), place, this.showTurn("after", "Next", "n"));
+    if (after && !isStatic) void getAgain(pathOf(this.n, after.row)).catch(() => null);
+  }
+
+  // The head: which row, its neighbours, the other run.
+
+  /** @param {string} title */
+  showHead(title) {
+    const { row, outcome, reason, detail } = this.trace;
+    const list = el("a", { class: "button", href: this.listAddress() }, "List");
+    return el(
+      "div",
+      { class: "trace-top" },
+      el(
+        "div",
+        { class: "title" },
+        el("h1", { tabindex: -1 }, title),
+        el("span", { class: "quiet" }, `row ${row}`),
+        showOutcome(outcome, reason),
+      ),
+      el("div", { class: "actions" }, this.showBeside(), this.turns, list),
+      detail && el("p", { class: "banner" }, detail),
+    );
+  }
+
+  listAddress() {
+    const q = this.params.get("find");
+    if (q) return href(["run", this.n, "traces"], { q });
+    const offset = Math.floor(Number(this.params.get("at") ?? 0) / 100) * 100;
+    return href(["run", this.n, "traces"], { ...pickList(this.params), offset: offset || null });
+  }
+
+  /** @param {"before" | "after"} which @param {string} text @param {string} key */
+  showTurn(which, text, key) {
+    const address = this.turnAddress(which);
+    const none = address ? {} : { role: "link", "aria-disabled": "true" };
+    return el("a", { class: "button", href: address, "aria-keyshortcuts": key, ...none }, text);
+  }
+
+  /** @param {"before" | "after"} which */
+  turnAddress(which) {
+    const neighbour = this.neighbours?.[which];
+    if (!neighbour) return null;
+    // A budget in tokens is this trace's own and does not go along.
+    const { budget, ...rest } = Object.fromEntries(this.params);
+    return href(["run", this.n, "trace", neighbour.row], { ...rest, at: neighbour.at });
+  }
+
+  /** @param {"before" | "after"} which */
+  async turn(which) {
+    await this.finding;
+    const address = this.turnAddress(which);
+    if (address) go(address);
+    else announce("No further trace");
+  }
+
+  showBeside() {
+    const others = this.runs.filter(
+      ({ n, kind, is_comparable }) => n !== this.n && kind === "prune" && is_comparable && isOffered(pathOf(n, this.row)),
+    );
+    if (others.length === 0) return null;
+    const chosen = this.params.get("with");
+    const onchange = (/** @type {any} */ event) => {
+      const params = { ...Object.fromEntries(this.params), with: event.target.value };
+      go(href(["run", this.n, "trace", this.row], params));
+    };
+    const options = others.map(({ n, name }) => el("option", { value: n, selected: String(n) === chosen }, name));
+    const select = el("select", { name: "with", onchange }, el("option", { value: "" }, "nothing"), options);
+    return el("label", { class: "inline" }, "Beside it ", select);
+  }
+
+  // The budget.
+
+  /** To the budget at which the next step goes, or comes back. @param {1 | -1} direction */
+  nudge(direction) {
+    const { slider } = this.trace;
+    if (!slider) return;
+    const limit = findNextBudget(slider, this.limit ?? slider.limit_now, direction);
+    if (limit !== null) this.setLimit(limit);
+  }
+
+  /** @param {number | null} limit tokens; null for the run's own */
+  setLimit(limit) {
+    if (!this.trace.slider) return;
+    this.limit = limit;
+    if (limit === null) this.params.delete("budget");
+    else this.params.set("budget", String(limit));
+    keepInAddress(["run", this.n, "trace", this.row], this.params);
+    this.decide();
+  }
+
+  /** Shows what the present budget keeps. */
+  decide() {
+    const states = this.sides.map(({ trace }) => stateAt(trace, this.limit));
+    states.forEach(({ fates }, at) => this.body.setFates(at, fates));
+    this.bar.show(this.limit, states, this.body.compare());
+  }
+
+  /** Asks for the texts uncut and draws them all again. */
+  async showAll() {
+    const full = await Promise.all(this.sides.map(({ run }) => get(`${pathOf(run.n, this.row)}?full=1`)));
+    this.sides = this.sides.map(({ run }, at) => ({ run, trace: full[at] }));
+    const before = this.body;
+    this.body = new TraceBody(this.sides, () => void this.showAll());
+    this.body.list.className = before.list.className;
+    before.node.replaceWith(this.body.node);
+    this.decide();
+  }
+}
