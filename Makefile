@@ -1,4 +1,4 @@
-# make demo | test | test-real | check: each starts from a clone with Python 3.11+ and make, and nothing else.
+# make demo | test | test-browser | test-real | check: each starts from a clone with Python 3.11+ and make, and nothing else.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,15 +9,19 @@ endif
 export HF_HUB_DISABLE_TELEMETRY := 1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-real check clean
+.PHONY: demo test test-browser test-real check clean
 
 demo: $(VENV)/.demo
 	rm -rf demo-run
-	$(BIN)/asap prune examples/traces.jsonl --output demo-run
+	$(BIN)/asap prune examples/traces.jsonl --ratio 0.4 --output demo-run
 	$(BIN)/asap show demo-run --row 0
+	@echo 'see all of it in the browser: $(BIN)/asap view demo-run'
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow and not ray and not gpu and not browser" --timeout 60 -n 2 --dist loadfile
+
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser --timeout 120
 
 test-real: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "real or slow or ray" --timeout 600 --durations 10
@@ -36,7 +40,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[score,llm]'
+	$(PIP) -e '.[score,llm,view]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

@@ -170,7 +170,7 @@ def print_summary(result: RunResult, *, has_stage2: bool) -> None:
     folder = shlex.quote(str(result.folder))
     if summary.rows_out:
         terminal.say(
-            f"look at one: asap show {folder} --row 0",
+            f"look at it: asap view {folder}, or one in the terminal: asap show {folder} --row 0",
             f"train on it: asap train {folder} --model MODEL --output DIR, or "
             f"datasets.load_dataset({str(result.folder)!r})",
         )
