@@ -40,8 +40,8 @@ _LANGUAGES = (
     (
         "python",
         re.compile(
-            r"^[ \t]*(?:def|class|import|from|for|while|if|elif|else|try|with|return|print)\b|\w\s*=\s"
-            r"|\w\(",
+            r"^[ \t]*(?:def|class|import|from|for|while|if|elif|else|try|with|return|print)\b"
+            r"|\w\s*=\s|\w\(",
             re.M,
         ),
     ),
