@@ -62,7 +62,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         def open_address(address: str, **window: Any) -> Any:
             context = windows.enter_context(browser.new_context(**window))
             page = context.new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(30_000)
             page.on("console", lambda said: _note_message(said, wrong))
             page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
             page.on("requestfailed", lambda request: _note_failure(request, wrong))

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.dataset
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 ROWS = range(4)
 

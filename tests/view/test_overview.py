@@ -159,6 +159,7 @@ def test_every_plot_has_a_picture_and_words(client: Any) -> None:
     assert [plot["name"] for plot in plots] == [
         "tokens",
         "compression",
+        "traces",
         "first-word",
         "position",
         "tokens-after",

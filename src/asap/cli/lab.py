@@ -70,7 +70,7 @@ def lab(
             terminal.print(render_terminal(lay_out_main(results), terminal))
             if results.void_rule is not None and results.void_rule.state != "passed":
                 terminal.say(f"{results.void_rule.state} for ranking:", *results.void_rule.reasons)
-        terminal.say(f"the report is in {output / REPORT}")
+        terminal.say(f"the report is in {output / REPORT}", f"to look at: asap view {output}")
 
 
 def _has_gpu(device: str) -> bool:

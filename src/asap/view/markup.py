@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from asap.trace import classify_paragraph, find_fences
-from asap.view.highlight import highlight_code
+from asap.view.highlight import Highlighter
 from asap.view.visible import find_controls, show_controls, split_controls
 
 Piece = list[Any]
@@ -39,24 +39,31 @@ little.
 """
 
 
-def describe_text(text: str | None, *, is_full: bool = False) -> dict[str, Any] | None:
-    """A text as the page gets it: `pieces`, and `cut`, its length where it was cut."""
-    if text is None:
-        return None
+def describe_text(
+    text: str, *, is_full: bool = False, highlighter: Highlighter | None = None
+) -> dict[str, Any]:
+    """A text as the page gets it: `pieces`, and `cut`, its length where it was cut.
+
+    Args:
+        text: any text.
+        is_full: not cut.
+        highlighter: of the page, for its code.
+    """
     is_cut = len(text) > MOST_CHARACTERS and not is_full
     shown = text[:MOST_CHARACTERS] if is_cut else text
-    return {"pieces": split_markup(shown), "cut": len(text) if is_cut else None}
+    return {"pieces": split_markup(shown, highlighter), "cut": len(text) if is_cut else None}
 
 
-def split_markup(text: str) -> list[Piece]:
+def split_markup(text: str, highlighter: Highlighter | None = None) -> list[Piece]:
     """The pieces of a text."""
+    highlighter = highlighter or Highlighter()
     pieces: list[Piece] = []
     position = 0
     for start, end in find_fences(text):
-        pieces += _split_prose(text[position:start])
-        pieces += _split_fenced(text[start:end])
+        pieces += _split_prose(text[position:start], highlighter)
+        pieces += _split_fenced(text[start:end], highlighter)
         position = end
-    return pieces + _split_prose(text[position:])
+    return pieces + _split_prose(text[position:], highlighter)
 
 
 def join_pieces(pieces: list[Piece]) -> str:
@@ -69,7 +76,7 @@ def join_pieces(pieces: list[Piece]) -> str:
     return "".join(parts)
 
 
-def _split_fenced(text: str) -> list[Piece]:
+def _split_fenced(text: str, highlighter: Highlighter) -> list[Piece]:
     """The opening line, the code, the closing line."""
     opening, *body, closing = text.split("\n")
     fence = [["fence", show_controls(line)] for line in (opening + "\n", closing)]
@@ -77,19 +84,19 @@ def _split_fenced(text: str) -> list[Piece]:
         return fence
     words = opening.lstrip(" \t-*+.)0123456789").lstrip("`~").split()
     code = "\n".join(body) + "\n"
-    return [fence[0], _make_block(code, words[0] if words else ""), fence[1]]
+    return [fence[0], _make_block(code, words[0] if words else "", highlighter), fence[1]]
 
 
-def _make_block(code: str, language: str) -> Piece:
+def _make_block(code: str, language: str, highlighter: Highlighter) -> Piece:
     shown = show_controls(code)
-    return ["block", shown, [list(token) for token in highlight_code(shown, language)]]
+    return ["block", shown, [list(token) for token in highlighter.highlight(shown, language)]]
 
 
-def _split_prose(text: str) -> list[Piece]:
+def _split_prose(text: str, highlighter: Highlighter) -> list[Piece]:
     if not text:
         return []
     if _is_code(text):
-        return [_make_block(text, "")]
+        return [_make_block(text, "", highlighter)]
     pieces: list[Piece] = []
     position = 0
     for sign in _SIGN.finditer(text):

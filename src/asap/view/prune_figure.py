@@ -34,6 +34,7 @@ from asap.report import (
 from asap.view.figure import Figure
 from asap.view.index import TraceIndex
 from asap.view.subject import is_reply_subject
+from asap.view.trace_cloud import draw_up_cloud
 from asap.view.visible import show_controls
 
 MOST_TRACES = 1_000
@@ -129,6 +130,7 @@ def draw_up_figures(index: TraceIndex, sample: Sample) -> list[Figure]:
     figures = (
         _draw_up_lengths(index),
         _draw_up_compression(index),
+        draw_up_cloud(index),
         _draw_up_words(sample),
         _draw_up_positions(sample),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from asap.view.highlight import Highlighter
 from asap.view.markup import describe_text
 from asap.view.slider import describe_slider
 from asap.view.subject import is_reply_subject
@@ -25,9 +27,10 @@ def describe_trace(
         is_full: long texts are not cut.
     """
     is_reply = is_reply_subject(record, identity)
+    describe = partial(describe_text, is_full=is_full, highlighter=Highlighter())
     slider, slider_why = describe_slider(record, identity)
     texts = {
-        name: describe_text(record[name], is_full=is_full)
+        name: None if record[name] is None else describe(record[name])
         for name in ("question", "answer", "anchor", "reply", "rewritten")
     }
     stage1 = record["stage1"]
@@ -37,8 +40,8 @@ def describe_trace(
         "detail": show_controls(record["detail"] or ""),
         **texts,
         # Where there are no steps to read it from, or where they are the reply's.
-        "thinking": describe_text(record["thinking"], is_full=is_full)
-        if is_reply or record["steps"] is None
+        "thinking": describe(record["thinking"])
+        if record["thinking"] is not None and (is_reply or record["steps"] is None)
         else None,
         "stage1": stage1 and {**stage1, "failure": show_controls(stage1["failure"] or "") or None},
         "score_name": record["score_name"],
@@ -47,7 +50,7 @@ def describe_trace(
         "is_reply_subject": is_reply,
         "slider": slider,
         "slider_why": slider_why,
-        "steps": _describe_steps(record, is_reply, is_full),
+        "steps": _describe_steps(record, is_reply, describe),
     }
 
 
@@ -55,13 +58,13 @@ _COUNTS = ("tokens_before", "tokens_after_stage1", "tokens_after", "steps_before
 
 
 def _describe_steps(
-    record: Mapping[str, Any], is_reply: bool, is_full: bool
+    record: Mapping[str, Any], is_reply: bool, describe: Callable[[str], dict[str, Any]]
 ) -> list[dict[str, Any]]:
     subject = record["reply"] if is_reply else record["thinking"]
     return [
         {
             "index": index,
-            **(describe_text(subject[step["start"] : step["end"]], is_full=is_full) or {}),
+            **describe(subject[step["start"] : step["end"]]),
             "n_chars": step["end"] - step["start"],
             "n_tokens": step["n_tokens"],
             "fate": step["fate"],
