@@ -150,6 +150,7 @@ def run_lab(
         MissingExtraError: what training or the pictures need is not installed.
     """
     check_drawing()
+    output = output.resolve()  # recipes name the scorer by its path, however this one is spelled
     _open_folder(output, scale)
     places = [_Place(output / regime, regime, scale) for regime in regimes]
     for n, place in enumerate(places):
