@@ -64,7 +64,8 @@ async function showResults(runs) {
   const path = `/api/overview?runs=${runs.map(({ n }) => n).join(",")}`;
   if (!isOffered(path)) return null;
   const { tables, plots, notes = [] } = await get(path);
-  return [notes.map(showNote), tables.map(showTable), showPlots(plots)];
+  const [lead, ...others] = notes.map(showNote); // what the figures are evidence of comes before them
+  return [lead, showPlots(plots), others, tables.map(showTable)];
 }
 
 class Differences {
