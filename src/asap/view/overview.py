@@ -67,7 +67,12 @@ def describe_settings(run: RunFolder) -> dict[str, Any]:
     return {
         "recipe": _pair(recipe),
         "versions": _pair(run.report.get("versions") or {}),
-        "timings": _pair({**timings, **seconds}),
+        "timings": _pair(
+            {
+                name: round(value, 3) if isinstance(value, float) else value
+                for name, value in {**timings, **seconds}.items()
+            }
+        ),
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from asap.report import Cell, Column, Line, LinePlot, Number, Point, Table
 from asap.view.figure import Figure
@@ -12,6 +13,8 @@ from asap.view.prune_run import PruneRun
 
 _COLUMNS = (
     Column("run"),
+    Column("method"),
+    Column("budget"),
     Column("in", "rows"),
     Column("excluded", "rows"),
     Column("before", "tokens"),
@@ -65,8 +68,11 @@ def _write_line(run: PruneRun) -> tuple[str | Number | None, ...]:
     ratio = find_ratio(totals)
     seconds = (run.folder.report.get("timings") or {}).get("seconds")
     has_steps = bool(totals["steps_after"])
+    identity = run.folder.report.get("identity") or {}
     return (
         run.folder.name,
+        identity.get("recipe.method"),
+        _say_budget(identity),
         Number(totals["rows_in"]),
         Number(totals["rows_in"] - totals["rows_out"]),
         Number(totals["tokens_before"]),
@@ -76,3 +82,11 @@ def _write_line(run: PruneRun) -> tuple[str | Number | None, ...]:
         Number(totals["steps_after"]) if has_steps else None,
         None if seconds is None else Number(seconds, 1),
     )
+
+
+def _say_budget(identity: Mapping[str, Any]) -> str | None:
+    """What the recipe asked for."""
+    if identity.get("recipe.budget_tokens") is not None:
+        return f"{identity['recipe.budget_tokens']:,} tokens"
+    ratio = identity.get("recipe.ratio")
+    return None if ratio is None else f"{100 * ratio:g} %"

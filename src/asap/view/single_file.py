@@ -55,10 +55,11 @@ def _gather_answers(api: Api, n_traces: int, known: dict[str, Any]) -> dict[str,
 
 
 def _list_views(api: Api) -> list[str]:
-    """The runs that stand together in a view: all, and those with results."""
-    everything = range(len(api.runs))
-    results = [n for n in everything if api.runs[n].folder.kind not in ("prune", "train")]
-    views = [",".join(map(str, chosen)) for chosen in (everything, results)]
+    """The runs that stand together in a view: the pruned ones, and those with results."""
+    kinds = [run.folder.kind for run in api.runs]
+    pruned = [n for n, kind in enumerate(kinds) if kind == "prune"]
+    results = [n for n, kind in enumerate(kinds) if kind not in ("prune", "train")]
+    views = [",".join(map(str, chosen)) for chosen in (pruned, results)]
     return [positions for positions in dict.fromkeys(views) if positions]
 
 

@@ -84,6 +84,10 @@ export class BudgetBar {
     const { slider, steps } = this.trace;
     if (!slider) return;
     const value = limit ?? slider.limit_now;
+    const { tokens } = states[0];
+    if (tokens !== null && tokens > value) {
+      this.difference.textContent = "The last step costs more than this budget: asap prune would exclude the row, or keep it on request.";
+    }
     const said = `${states[0].n_kept} of ${several(steps.length, "step")} kept, ${count(states[0].tokens)} tokens`;
     this.range.value = String(value);
     this.range.setAttribute("aria-valuetext", `${count(value)} tokens: ${said}`);

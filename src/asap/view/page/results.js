@@ -60,7 +60,7 @@ function showChoice(able, chosen, found) {
 
 /** @param {Run[]} runs */
 async function showResults(runs) {
-  if (runs.length === 0) return el("p", { class: "note" }, "No run is chosen.");
+  if (runs.length === 0) return el("p", { class: "note" }, "No run of asap eval, rank or lab is chosen.");
   const path = `/api/overview?runs=${runs.map(({ n }) => n).join(",")}`;
   if (!isOffered(path)) return null;
   const { tables, plots, notes = [] } = await get(path);

@@ -14,8 +14,10 @@ export async function runsView() {
     location.replace(href(["run", 0]));
     return null;
   }
-  const path = `/api/overview?runs=${runs.map(({ n }) => n).join(",")}`;
-  const { tables = [], plots = [], notes = [] } = isOffered(path) ? await get(path) : {};
+  // Results of other kinds are long, and have a view of their own.
+  const pruned = runs.filter(({ kind }) => kind === "prune");
+  const path = `/api/overview?runs=${pruned.map(({ n }) => n).join(",")}`;
+  const { tables = [], plots = [], notes = [] } = pruned.length > 0 && isOffered(path) ? await get(path) : {};
   const step = makeStepper();
   return {
     title: "Runs",
