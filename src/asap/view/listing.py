@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +12,7 @@ from asap.view.visible import show_controls
 
 RANGES = ("tokens_before", "tokens_after", "kept", "steps_before", "similarity")
 """Columns that can be asked for by a least and a greatest value."""
-_COLUMNS = (
+_Column = Literal[
     "row",
     "id",
     "outcome",
@@ -24,7 +24,8 @@ _COLUMNS = (
     "steps_before",
     "steps_after",
     "similarity",
-)
+]
+_COLUMNS: tuple[_Column, ...] = get_args(_Column)
 _Number = float | None
 
 
@@ -48,19 +49,7 @@ class TraceQuery(BaseModel):
     max_steps_before: _Number = None
     min_similarity: _Number = None
     max_similarity: _Number = None
-    sort: Literal[
-        "row",
-        "id",
-        "outcome",
-        "reason",
-        "mode",
-        "tokens_before",
-        "tokens_after",
-        "kept",
-        "steps_before",
-        "steps_after",
-        "similarity",
-    ] = "row"
+    sort: _Column = "row"
     desc: bool = False
     offset: int = Field(default=0, ge=0)
     limit: int = Field(default=100, ge=1, le=1000)
