@@ -69,12 +69,12 @@ def _open(source: str) -> Corpus:
             raise InputError(
                 f"{source} is a folder without completions: name one that asap prune finished"
             ) from None
-        if "no column" in str(error):
-            raise InputError(
-                f"{source} has no columns 'prompt' and 'completion': name a run folder of asap "
-                "prune, or run asap prune on these traces first"
-            ) from None
-        raise
+        if not Path(source).exists():
+            raise
+        raise InputError(
+            f"{source} has no rows with 'prompt' and 'completion': name a run folder of asap "
+            f"prune, or run asap prune on these traces first ({error})"
+        ) from None
 
 
 def _read_number(columns: Mapping[str, Any], position: int) -> int:
