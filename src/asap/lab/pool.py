@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from typing import Any
@@ -40,14 +40,8 @@ def run_jobs(
     """
     workers = min(workers, len(jobs))
     threads = max(1, count_cores() // workers)
-    with ProcessPoolExecutor(
-        workers,
-        get_context("spawn"),
-        initializer=_begin,
-        initargs=(os.getpid(), threads),
-        max_tasks_per_child=1,  # so that a job's peak memory is its own
-    ) as executor:
-        running: set[Future[None]] = {executor.submit(job.run, *job.arguments) for job in jobs}
+    with ThreadPoolExecutor(workers) as places:
+        running = {places.submit(_run_in_process, job, threads) for job in jobs}
         try:
             while running:
                 done, running = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
@@ -55,11 +49,26 @@ def run_jobs(
                     future.result()
                 on_look(len(jobs) - len(running))
         except BaseException:
+            begun = {future for future in running if not future.cancel()}
             # Nobody waits for what was begun: the same command goes on with what it has left.
-            for process in active_children():
-                process.terminate()
-            executor.shutdown(cancel_futures=True)
+            # Again and again, because a place may be about to start its process.
+            while begun:
+                for process in active_children():
+                    process.terminate()
+                _, begun = wait(begun, timeout=0.1)
             raise
+
+
+def _run_in_process(job: Job, threads: int) -> None:
+    """A process for one job, so that its peak memory is its own.
+
+    An executor with `max_tasks_per_child=1` for all jobs would be shorter, but hangs now and then
+    where a worker ends while others are replaced (Python 3.11 to 3.13).
+    """
+    with ProcessPoolExecutor(
+        1, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), threads)
+    ) as executor:
+        executor.submit(job.run, *job.arguments).result()
 
 
 def _begin(parent: int, threads: int) -> None:
