@@ -18,7 +18,7 @@ demo: $(VENV)/.demo
 	@echo 'see all of it in the browser: $(BIN)/asap view demo-run'
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not ray and not gpu and not browser" --timeout 60 -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not ray and not gpu and not browser" --timeout 120 -n 2 --dist loadfile
 
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser --timeout 120

@@ -63,7 +63,7 @@ def _run_in_process(job: Job, threads: int) -> None:
     """A process for one job, so that its peak memory is its own.
 
     An executor with `max_tasks_per_child=1` for all jobs would be shorter, but hangs now and then
-    where a worker ends while others are replaced (Python 3.11 to 3.13).
+    where workers are replaced (python/cpython#115634, in every Python that asap supports).
     """
     with ProcessPoolExecutor(
         1, get_context("spawn"), initializer=_begin, initargs=(os.getpid(), threads)
