@@ -44,11 +44,13 @@ HEAVY = {
     "ray",
     "peft",
     "safetensors",
+    "s3fs",
     "scipy",
     "starlette",
     "torch",
     "transformers",
     "trl",
+    "upath",
     "uvicorn",
 }
 """Extras, and what they bring; pyarrow and numpy are part of every install."""
