@@ -170,7 +170,7 @@ class EvalRun:
                 "run the same `asap eval` command again"
             )
         return [
-            Graded(_completion_of_row(row), _verdict_of_row(verdicts[key]))
+            Graded(Completion(**row), _verdict_of_row(verdicts[key]))
             for key, row in completions.items()
         ]
 
@@ -181,7 +181,7 @@ class EvalRun:
         path = self.folder / name
         wanted = [("benchmark", "=", benchmark), ("budget_tokens", "=", budget_tokens)]
         try:
-            rows = pq.read_table(path, filters=wanted).to_pylist()
+            rows = _read_rows(path, wanted)
             by_key = {(row["id"], row["sample"]): row for row in rows}
         except (OSError, KeyError, pa.ArrowException) as error:
             reason = str(error).partition("\n")[0]
@@ -241,6 +241,32 @@ def open_eval_run(folder: Path) -> EvalRun:
     return EvalRun(folder, report)
 
 
+def _read_rows(path: Path, wanted: list[tuple[str, str, Any]]) -> list[dict[str, Any]]:
+    """Rows as they stand there, token ids as tuples.
+
+    An evaluation has millions of ids, which take ten times as long one list at a time.
+    """
+    table = pq.read_table(path, filters=wanted)
+    ids = [name for name in ("prompt_ids", "completion_ids") if name in table.column_names]
+    tuples = {name: _read_ids(table[name].combine_chunks()) for name in ids}
+    rows: list[dict[str, Any]] = table.drop_columns(ids).to_pylist()
+    return [
+        {**row, **{name: column[n] for name, column in tuples.items()}}
+        for n, row in enumerate(rows)
+    ]
+
+
+def _read_ids(column: pa.ListArray) -> list[tuple[int, ...] | None]:
+    values = column.values.to_numpy(zero_copy_only=False)
+    bounds = column.offsets.to_pylist()
+    return [
+        tuple(values[start:end].tolist()) if is_there else None
+        for is_there, start, end in zip(
+            column.is_valid().to_pylist(), bounds, bounds[1:], strict=False
+        )
+    ]
+
+
 def _cut(graded: Iterable[Graded]) -> Iterator[list[Graded]]:
     """Pieces of at most `_ROWS_PER_GROUP`."""
     rest = iter(graded)
@@ -261,14 +287,6 @@ def _row_of_verdict(graded: Graded) -> dict[str, Any]:
         "message": verdict.message,
         "cpu_s": verdict.cpu_s,
     }
-
-
-def _completion_of_row(row: dict[str, Any]) -> Completion:
-    ids = {
-        name: None if row[name] is None else tuple(row[name])
-        for name in ("prompt_ids", "completion_ids")
-    }
-    return Completion(**(row | ids))
 
 
 def _verdict_of_row(row: dict[str, Any]) -> Verdict:
