@@ -3,6 +3,7 @@
 `report.json` says what was done; `completions.parquet` and `verdicts.parquet` have one row per
 (benchmark, problem, sample, budget), and are joined by that key. What was cut to a smaller budget
 has rows of its own, without times, so that a folder can be read without a tokenizer.
+`questions.parquet` has what was asked, once per problem; older folders lack it.
 Nothing here generates, judges or measures.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
+from asap.bench.benchmark import Question
 from asap.bench.completion import Completion
 from asap.bench.metrics import Graded, Latency
 from asap.errors import RunFolderError
@@ -58,6 +60,8 @@ VERDICTS = pa.schema(
     ]
 )
 """Columns of `verdicts.parquet`."""
+QUESTIONS = pa.schema([("benchmark", pa.string()), ("id", pa.string()), ("prompt", pa.string())])
+"""Columns of `questions.parquet`; `prompt` is without the run's `prompt_suffix`."""
 
 _ROWS_PER_GROUP = 256
 """Some 30 MB of ids and text at 10k tokens each."""
@@ -118,6 +122,24 @@ def write_graded(folder: Path, graded: Iterable[Graded]) -> None:
     finally:
         for one in temporary:
             one.unlink(missing_ok=True)
+
+
+def write_questions(folder: Path, questions: Mapping[str, Sequence[Question]]) -> None:
+    """Write `questions.parquet`, whole or not at all.
+
+    Args:
+        folder: the run folder, which exists.
+        questions: what was asked, by benchmark with its part.
+    """
+    rows = [
+        {"benchmark": name, "id": question.id, "prompt": question.prompt}
+        for name, asked in questions.items()
+        for question in asked
+    ]
+    path = folder / "questions.parquet"
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(pa.Table.from_pylist(rows, QUESTIONS), temporary, compression="zstd")
+    os.replace(temporary, path)
 
 
 @dataclass(frozen=True)
