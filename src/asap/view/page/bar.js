@@ -66,7 +66,7 @@ export class BudgetBar {
     const bounds_said = `${count(slider.min)} to ${count(slider.max)} tokens`;
     const bounds = { min: slider.min, max: slider.max, step: 1, oninput };
     this.range = el("input", { type: "range", id: "budget", ...bounds, onkeydown });
-    this.number = el("input", { type: "number", "aria-label": `Budget, ${bounds_said}`, ...bounds, onchange });
+    this.number = el("input", { type: "number", "aria-label": "Budget, tokens", title: bounds_said, ...bounds, onchange });
     this.reset = el("button", { type: "button", class: "quiet", onclick: () => this.acts.setLimit(null) }, "Reset");
     const label = el("label", { for: "budget" }, "Budget");
     return el("div", { class: "range" }, label, this.range, this.number, el("span", { class: "quiet" }, bounds_said), this.reset);

@@ -91,7 +91,7 @@ export function showNotes(notes) {
 
 /** @param {string} note */
 function foldNote(note) {
-  const [, first, rest] = note.match(/^(.{20,}?[.:])\s+(?=\p{L})(.+)$/su) ?? [];
+  const [, first, rest] = note.match(/^(.{20,}?\.)\s+(?=\p{L})(.+)$/su) ?? [];
   if (!rest || note.length <= LONGEST_NOTE) return note;
   return el("details", null, el("summary", null, first), el("p", { class: "note" }, rest));
 }
