@@ -112,7 +112,7 @@ def test_one_run_at_a_glance(evaluated: Any) -> None:
     main = find_table(overview, "Pass@1, tokens and latency")
     assert main["plain"] == ["50.0", "125", "-", "100.0", "20", "-"]
     assert ["generating_s", "12.5"] in overview["timings"]
-    assert overview["recipe"] == [["data.humaneval", "digest"], ["temperature", "0.0"]]
+    assert overview["recipe"] == [["data.humaneval", "digest"], ["temperature", "0"]]
     assert [plot["name"] for plot in overview["plots"]] == [
         *("accuracy-humaneval", "accuracy-livecodebench-v4-v5"),
     ]
