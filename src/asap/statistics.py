@@ -117,14 +117,20 @@ def _resample(
     """Differences of the means of `n` resamples."""
     difference = _draw_seeds(one, n, random) - _draw_seeds(other, n, random)
     problems = random.integers(0, one.shape[1], size=(n, one.shape[1]))
+    if len(difference) == 1:
+        return np.asarray(difference[0][problems].mean(axis=1))
     return np.asarray(np.take_along_axis(difference, problems, axis=1).mean(axis=1))
 
 
 def _draw_seeds(
     arm: NDArray[np.float64], n: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """`n` rows: the arm's mean by problem over seeds drawn with replacement."""
+    """`n` rows: the arm's mean by problem over seeds drawn with replacement. One row for all where
+    there is one seed and so nothing to draw.
+    """
     n_seeds = len(arm)
+    if n_seeds == 1:
+        return arm
     counts = random.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n)
     return np.asarray(counts @ arm / n_seeds)
 

@@ -7,7 +7,17 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from asap.bench import COMPLETIONS, VERDICTS, Completion, Graded, open_eval_run, write_graded
+from asap.bench import (
+    COMPLETIONS,
+    QUESTIONS,
+    VERDICTS,
+    Completion,
+    Graded,
+    Question,
+    open_eval_run,
+    write_graded,
+    write_questions,
+)
 from asap.errors import RunFolderError
 from asap.judge import Verdict
 
@@ -73,6 +83,19 @@ def test_the_columns_on_disk(folder):
             "message": "assert 1 == 2",
             "cpu_s": 0.25,
         }
+    ]
+
+
+def test_the_questions_of_all_benchmarks_in_one_file(folder):
+    write_questions(folder, {"old": [Question("1", "Gone?", "", None)]})
+    questions = [Question("a", "Which?\n", "", "x", has_erratum=True), Question("b", "", "", None)]
+    write_questions(folder, {"humaneval": questions, "cruxeval:test": questions[:1]})
+    table = pq.read_table(folder / "questions.parquet")
+    assert table.schema.equals(QUESTIONS)
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        ("humaneval", "a", "Which?\n"),
+        ("humaneval", "b", ""),
+        ("cruxeval:test", "a", "Which?\n"),
     ]
 
 

@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
 
 from asap.bench import (
@@ -173,7 +174,7 @@ class TestEvaluate:
             assert text.count("<think>") == 1
 
     def test_a_method_s_suffix_stands_behind_every_question(
-        self, run, scripted_model, opened_tokenizer
+        self, run, scripted_model, opened_tokenizer, tmp_path
     ):
         model = scripted_model(opened_tokenizer, solve)
         run(tokenizer=opened_tokenizer, suffix=ratio_suffix(0.5, "<|cut|>"))
@@ -181,6 +182,9 @@ class TestEvaluate:
         for body in model.asked:
             text = model.tokenizer.decode(body["prompt"], skip_special_tokens=True)
             assert text.endswith("<|cut|>0.5<|cut|>\nAssistant: <think>\n")
+        questions = pq.read_table(tmp_path / "run" / "questions.parquet").to_pylist()
+        assert [find_problem(each["prompt"]) for each in questions] == list(range(N))
+        assert not any("<|cut|>" in each["prompt"] for each in questions)
         with pytest.raises(RunFolderError, match="prompt_suffix"):
             run(tokenizer=opened_tokenizer)
 

@@ -207,7 +207,11 @@ def _lump(n: int) -> str:
 def evaluations(
     chromium: str, write_eval_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> list[Path]:
-    """Two evaluations of the same problems: on HumanEval/1 and /2 they differ, /3 both fail."""
+    """Two evaluations of the same problems: on HumanEval/1 and /2 they differ, /3 both fail. The
+    first has what was asked of HumanEval, not of CRUXEval.
+    """
+    from asap.bench import Question, write_questions
+
     folder = tmp_path_factory.mktemp("evaluations")
     passed = {"first": (True, True, False, False), "second": (True, False, True, False)}
     results = {
@@ -223,7 +227,12 @@ def evaluations(
         }
         for name, each in passed.items()
     }
-    return [write_eval_run(folder / name, name, results[name]) for name in results]
+    written = [write_eval_run(folder / name, name, results[name]) for name in results]
+    asked = [
+        Question(f"HumanEval/{n}", f"Solve number {n} <b>now</b>.", "", None) for n in range(4)
+    ]
+    write_questions(written[0], {"humaneval": asked})
+    return written
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,22 @@ def test_axe_would_find_a_fault(address: str, axe: str, open_page: Callable[...,
     assert any("button-name" in fault for fault in find_faults(page, axe))
 
 
+def test_a_wide_table_shows_that_there_is_more(address: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{address}#/results", viewport={"width": 390, "height": 800})
+    boxes = page.locator(".scroll:has(> table)")
+    for at in range(boxes.count()):
+        box = boxes.nth(at)
+        assert box.get_attribute("aria-label")
+        assert (box.get_attribute("role"), box.get_attribute("tabindex")) == ("region", "0")
+        # Two covers that move with the table, over two shadows that stay.
+        style = "box => getComputedStyle(box).backgroundAttachment"
+        assert box.evaluate(style) == "local, local, scroll, scroll"
+    assert any(
+        boxes.nth(at).evaluate("box => box.scrollWidth > box.clientWidth")
+        for at in range(boxes.count())
+    )
+
+
 @pytest.mark.parametrize("width", [320, 800])
 def test_a_narrow_window_needs_no_scrolling_sideways(
     width: int, address: str, open_page: Callable[..., Any]

@@ -77,3 +77,45 @@ def test_problems_of_one_model(address: str, open_page: Callable[..., Any]) -> N
     page.locator(".pager", has_text="of 2 problems").wait_for()
     assert {row[0] for row in read_rows(page)} == {"HumanEval/3"}
     assert "id=eval%2F3" in page.url
+
+
+def test_a_problem_knows_its_list(address: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{address}#/run/0/problems?verdict=passed&benchmark=humaneval")
+    page.locator(".pager", has_text="of 2 problems").wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="humaneval HumanEval/0").wait_for()
+    assert "1 of 2" in page.locator(".actions").inner_text()
+    assert page.locator(".question .text").inner_text() == "Solve number 0 <b>now</b>."
+    page.keyboard.press("n")
+    page.get_by_role("heading", name="humaneval HumanEval/1").wait_for()
+    # Another budget is the same place of the list.
+    page.get_by_role("link", name="20", exact=True).click()
+    page.locator(".answers", has_text="15 tokens").wait_for()
+    page.get_by_role("link", name="Previous").click()
+    page.get_by_role("heading", name="humaneval HumanEval/0").wait_for()
+    page.get_by_role("link", name="List").click()
+    page.locator(".pager", has_text="of 2 problems").wait_for()
+    assert page.get_by_label("verdict").input_value() == "passed"
+
+
+def test_a_problem_of_two_models_knows_its_list(
+    address: str, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(f"{address}#/results?only=differ&a=1&b=0")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="humaneval HumanEval/1").wait_for()
+    page.keyboard.press("n")
+    page.get_by_role("heading", name="humaneval HumanEval/2").wait_for()
+    assert "2 of 2" in page.locator(".actions").inner_text()
+    page.keyboard.press("n")  # there is none
+    page.keyboard.press("Escape")
+    page.locator(".differences .pager", has_text="of 2 problems").wait_for()
+    assert page.get_by_label("model A").input_value() == "1"
+
+
+def test_a_question_that_is_not_there_is_named(address: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{address}#/problem/cruxeval/sample_1?a=0")
+    assert "The question is sample_1 of cruxeval." in page.locator("main").inner_text()
+    assert page.locator(".question").count() == 0

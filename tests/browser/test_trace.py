@@ -147,6 +147,61 @@ def test_an_address_brings_everything_back(
     assert find_fates(page, 0) == read_fates(runs["small"], 3)
 
 
+def test_switches_and_the_step_are_part_of_the_address(
+    examples: str, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(f"{examples}#/run/0/trace/1?with=1")
+    page.get_by_label("Only kept").check()
+    page.get_by_label("Only differences").check()
+    n_shown = page.locator(".steps > .pair:visible").count()
+    page.get_by_label("Only kept").focus()
+    page.keyboard.press("j")
+    step = page.evaluate("document.activeElement.dataset.step")
+    page.reload()
+    page.wait_for_selector(".step")
+    assert page.get_by_label("Only kept").is_checked()
+    assert page.get_by_label("Only differences").is_checked()
+    assert page.locator(".steps > .pair:visible").count() == n_shown
+    page.wait_for_function("document.activeElement.dataset.step !== undefined")
+    assert page.evaluate("document.activeElement.dataset.step") == step
+    # The next trace is shown alike, from its beginning.
+    page.get_by_role("link", name="Next").click()
+    page.wait_for_function("location.hash.includes('trace/2')")
+    assert "step=" not in page.url
+    assert page.get_by_label("Only differences").is_checked()
+
+
+def test_the_slider_s_keys_go_by_steps_and_by_a_twentieth(
+    examples: str, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(f"{examples}#/run/0/trace/0")
+    slider = page.get_by_role("slider", name="Budget")
+    low, high = (int(slider.get_attribute(end)) for end in ("min", "max"))
+    slider.focus()
+    kept = find_fates(page).count("kept")
+    page.keyboard.press("ArrowRight")
+    assert find_fates(page).count("kept") == kept + 1
+    page.keyboard.press("ArrowLeft")
+    assert find_fates(page).count("kept") == kept
+    page.keyboard.press("Home")
+    stride = round((high - low) / 20)
+    page.keyboard.press("PageUp")
+    page.keyboard.press("Shift+ArrowRight")
+    assert abs(int(slider.input_value()) - (low + 2 * stride)) <= 2
+    page.keyboard.press("PageDown")
+    assert abs(int(slider.input_value()) - (low + stride)) <= 1
+
+
+def test_a_budget_beyond_the_ends_is_the_end(examples: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{examples}#/run/0/trace/0?budget=99999")
+    slider, number = page.get_by_role("slider", name="Budget"), page.get_by_label("Budget, tokens")
+    assert number.input_value() == slider.input_value() == slider.get_attribute("max")
+    number.fill("-3")
+    number.blur()
+    assert number.input_value() == slider.input_value() == slider.get_attribute("min")
+    assert f"budget={slider.get_attribute('min')}" in page.url
+
+
 def test_a_thousand_steps_open_at_once(
     many: Path, serve: Callable[..., str], open_page: Callable[..., Any]
 ) -> None:

@@ -206,7 +206,7 @@ def test_a_run_of_another_kind_has_its_settings(
     with serve(folder, run) as client:
         overview = client.json("/api/runs/0/overview")
         assert (overview["kind"], overview["name"]) == ("train", "model")
-        assert overview["recipe"] == [["model", "m"], ["epochs", "3.0"], ["packing", "no"]]
+        assert overview["recipe"] == [["model", "m"], ["epochs", "3"], ["packing", "no"]]
         assert overview["versions"] == [["python", "3.11"]]
         assert overview["summary"] == overview["plots"] == overview["funnel"] == []
         assert client.get("/api/runs/0/traces").status == 404

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pyarrow.parquet as pq
 import pytest
 
-from asap.bench import Completion, Graded, write_graded
+from asap.bench import Completion, Graded, Question, write_graded, write_questions
 from asap.judge import Verdict
 
 LCB = "livecodebench:v4_v5"
@@ -112,7 +112,7 @@ def test_one_run_at_a_glance(evaluated: Any) -> None:
     main = find_table(overview, "Pass@1, tokens and latency")
     assert main["plain"] == ["50.0", "125", "-", "100.0", "20", "-"]
     assert ["generating_s", "12.5"] in overview["timings"]
-    assert overview["recipe"] == [["data.humaneval", "digest"], ["temperature", "0.0"]]
+    assert overview["recipe"] == [["data.humaneval", "digest"], ["temperature", "0"]]
     assert [plot["name"] for plot in overview["plots"]] == [
         *("accuracy-humaneval", "accuracy-livecodebench-v4-v5"),
     ]
@@ -259,6 +259,30 @@ def test_one_problem_with_both_answers(evaluated: Any) -> None:
     assert b["text"]["pieces"][0] == ["text", "HumanEval/2 under 200: <script>alert(1)</script>"]
     alone = evaluated.json(f"/api/problems/humaneval/{quote('HumanEval/2')}?a=1&budget=100")
     assert (alone["b"], alone["a"]["verdict"]) == (None, "passed")
+
+
+def test_the_question_is_shown_where_the_folder_holds_it(
+    tmp_path: Path, serve: Callable[..., Any]
+) -> None:
+    ids = ["HumanEval/0", "HumanEval/2"]
+    graded = [grade("humaneval", id, 10, 5, "passed", "Yes.") for id in ids]
+    older = write_run(tmp_path / "older", graded, {"humaneval": (10,)})
+    report = json.loads((older / "report.json").read_text("utf-8"))
+    report["benchmarks"]["humaneval"]["files"] = [{"name": "HumanEval.jsonl", "sha256": "ab"}]
+    (older / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    newer = write_run(tmp_path / "newer", graded, {"humaneval": (10,)})
+    asked = [Question(id, f"Solve {id}.\u202e" + "x" * 20_000, "", None) for id in ids]
+    write_questions(newer, {"humaneval": asked})
+    path = f"/api/problems/humaneval/{quote('HumanEval/2', safe='')}"
+    with serve(older, newer) as client:
+        without = client.json(f"{path}?a=0")
+        assert (without["question"], without["files"]) == (None, ["HumanEval.jsonl"])
+        question = client.json(f"{path}?a=1")["question"]
+        assert question["pieces"][:2] == [["text", "Solve HumanEval/2."], ["control", "<U+202E>"]]
+        assert question["cut"] == 20_019
+        # Beside another run, either one's will do.
+        assert client.json(f"{path}?a=0&b=1")["question"] == question
+        assert client.json(f"{path}?a=0&b=1&full=1")["question"]["cut"] is None
 
 
 def test_a_long_answer_is_cut_and_shown_whole_on_request(evaluated: Any) -> None:

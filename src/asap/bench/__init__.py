@@ -11,11 +11,13 @@ from asap.bench.dataset import BENCHMARKS, Dataset, open_benchmark
 from asap.bench.engine import Engine, Server, ServerDType, start_server
 from asap.bench.eval_folder import (
     COMPLETIONS,
+    QUESTIONS,
     VERDICTS,
     Ceiling,
     EvalRun,
     open_eval_run,
     write_graded,
+    write_questions,
 )
 from asap.bench.evaluation import check_eval, evaluate
 from asap.bench.extract import extract_code
@@ -60,6 +62,7 @@ __all__ = [
     "COMPLETIONS",
     "K_TOKENS",
     "PROMPTS_VERSION",
+    "QUESTIONS",
     "VERDICTS",
     "Api",
     "Arm",
@@ -114,4 +117,5 @@ __all__ = [
     "scale_limits",
     "start_server",
     "write_graded",
+    "write_questions",
 ]

@@ -87,7 +87,8 @@ class BenchmarkRun:
         self._decode = str if tokenizer is None else tokenizer.decode
         own = (dataset.benchmark.budget_tokens,)
         self._budgets = tuple(sorted(set(settings.budgets or own), reverse=True))
-        self._questions = list(dataset.questions.values())[: settings.limit]
+        self.questions = list(dataset.questions.values())[: settings.limit]
+        """What is asked, in the order of the data."""
         self._generated: dict[Key, Entry] = {}
         self._completions: dict[Key, Completion] = {}
         self._verdicts: dict[Key, Verdict] = {}
@@ -125,7 +126,7 @@ class BenchmarkRun:
     def judge(self, judge: Judge, tell: OnProgress) -> None:
         """Judge the canonical solutions, then what has not been judged under these rules."""
         name = self.dataset.name
-        ids = [question.id for question in self._questions if question.canonical is not None]
+        ids = [question.id for question in self.questions if question.canonical is not None]
         n_canonical = 0
 
         def count(_: Verdict) -> None:
@@ -167,7 +168,7 @@ class BenchmarkRun:
                 {"name": file.name, "sha256": file.sha256, "revision": file.revision}
                 for file in self.dataset.files
             ],
-            "n_questions": len(self._questions),
+            "n_questions": len(self.questions),
             "ceiling": self._describe_ceiling(),
             "raised_cpu_limits_s": self._raised_limits_s,
             "budgets": {str(b): self._describe_budget(b) for b in reversed(self._budgets)},
@@ -176,7 +177,7 @@ class BenchmarkRun:
     def _keys(self) -> Iterator[tuple[Key, Question]]:
         """All keys, the largest budget first."""
         for budget in self._budgets:
-            for question in self._questions:
+            for question in self.questions:
                 for sample in range(self._settings.sampling.n_samples):
                     yield (self.dataset.name, question.id, sample, budget), question
 
@@ -213,7 +214,7 @@ class BenchmarkRun:
     def _describe_budget(self, budget: int) -> dict[str, Any]:
         graded = self.graded(budget)
         entry: dict[str, Any] = {"metrics": self._measure(graded), "latency": None}
-        with_errata = {question.id for question in self._questions if question.has_erratum}
+        with_errata = {question.id for question in self.questions if question.has_erratum}
         sound = [each for each in graded if each.completion.id not in with_errata]
         if sound and with_errata:
             entry["metrics_without_errata"] = self._measure(sound)

@@ -3,6 +3,7 @@
 `report.json` says what was done; `completions.parquet` and `verdicts.parquet` have one row per
 (benchmark, problem, sample, budget), and are joined by that key. What was cut to a smaller budget
 has rows of its own, without times, so that a folder can be read without a tokenizer.
+`questions.parquet` has what was asked, once per problem; older folders lack it.
 Nothing here generates, judges or measures.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
+from asap.bench.benchmark import Question
 from asap.bench.completion import Completion
 from asap.bench.metrics import Graded, Latency
 from asap.errors import RunFolderError
@@ -58,6 +60,8 @@ VERDICTS = pa.schema(
     ]
 )
 """Columns of `verdicts.parquet`."""
+QUESTIONS = pa.schema([("benchmark", pa.string()), ("id", pa.string()), ("prompt", pa.string())])
+"""Columns of `questions.parquet`; `prompt` is without the run's `prompt_suffix`."""
 
 _ROWS_PER_GROUP = 256
 """Some 30 MB of ids and text at 10k tokens each."""
@@ -120,6 +124,24 @@ def write_graded(folder: Path, graded: Iterable[Graded]) -> None:
             one.unlink(missing_ok=True)
 
 
+def write_questions(folder: Path, questions: Mapping[str, Sequence[Question]]) -> None:
+    """Write `questions.parquet`, whole or not at all.
+
+    Args:
+        folder: the run folder, which exists.
+        questions: what was asked, by benchmark with its part.
+    """
+    rows = [
+        {"benchmark": name, "id": question.id, "prompt": question.prompt}
+        for name, asked in questions.items()
+        for question in asked
+    ]
+    path = folder / "questions.parquet"
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(pa.Table.from_pylist(rows, QUESTIONS), temporary, compression="zstd")
+    os.replace(temporary, path)
+
+
 @dataclass(frozen=True)
 class EvalRun:
     """A finished evaluation, as its folder holds it."""
@@ -170,7 +192,7 @@ class EvalRun:
                 "run the same `asap eval` command again"
             )
         return [
-            Graded(_completion_of_row(row), _verdict_of_row(verdicts[key]))
+            Graded(Completion(**row), _verdict_of_row(verdicts[key]))
             for key, row in completions.items()
         ]
 
@@ -181,7 +203,7 @@ class EvalRun:
         path = self.folder / name
         wanted = [("benchmark", "=", benchmark), ("budget_tokens", "=", budget_tokens)]
         try:
-            rows = pq.read_table(path, filters=wanted).to_pylist()
+            rows = _read_rows(path, wanted)
             by_key = {(row["id"], row["sample"]): row for row in rows}
         except (OSError, KeyError, pa.ArrowException) as error:
             reason = str(error).partition("\n")[0]
@@ -241,6 +263,32 @@ def open_eval_run(folder: Path) -> EvalRun:
     return EvalRun(folder, report)
 
 
+def _read_rows(path: Path, wanted: list[tuple[str, str, Any]]) -> list[dict[str, Any]]:
+    """Rows as they stand there, token ids as tuples.
+
+    An evaluation has millions of ids, which take ten times as long one list at a time.
+    """
+    table = pq.read_table(path, filters=wanted)
+    ids = [name for name in ("prompt_ids", "completion_ids") if name in table.column_names]
+    tuples = {name: _read_ids(table[name].combine_chunks()) for name in ids}
+    rows: list[dict[str, Any]] = table.drop_columns(ids).to_pylist()
+    return [
+        {**row, **{name: column[n] for name, column in tuples.items()}}
+        for n, row in enumerate(rows)
+    ]
+
+
+def _read_ids(column: pa.ListArray) -> list[tuple[int, ...] | None]:
+    values = column.values.to_numpy(zero_copy_only=False)
+    bounds = column.offsets.to_pylist()
+    return [
+        tuple(values[start:end].tolist()) if is_there else None
+        for is_there, start, end in zip(
+            column.is_valid().to_pylist(), bounds, bounds[1:], strict=False
+        )
+    ]
+
+
 def _cut(graded: Iterable[Graded]) -> Iterator[list[Graded]]:
     """Pieces of at most `_ROWS_PER_GROUP`."""
     rest = iter(graded)
@@ -261,14 +309,6 @@ def _row_of_verdict(graded: Graded) -> dict[str, Any]:
         "message": verdict.message,
         "cpu_s": verdict.cpu_s,
     }
-
-
-def _completion_of_row(row: dict[str, Any]) -> Completion:
-    ids = {
-        name: None if row[name] is None else tuple(row[name])
-        for name in ("prompt_ids", "completion_ids")
-    }
-    return Completion(**(row | ids))
 
 
 def _verdict_of_row(row: dict[str, Any]) -> Verdict:

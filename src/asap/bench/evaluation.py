@@ -19,7 +19,7 @@ from typing import Any
 
 from asap.bench.benchmark_run import BenchmarkRun, EvalSettings, OnProgress
 from asap.bench.dataset import Dataset
-from asap.bench.eval_folder import FORMAT_VERSION, read_eval_report, write_graded
+from asap.bench.eval_folder import FORMAT_VERSION, read_eval_report, write_graded, write_questions
 from asap.bench.generate import Generator
 from asap.bench.ledger import LEDGER, EvalLedger
 from asap.bench.model_tokenizer import ModelTokenizer
@@ -81,6 +81,7 @@ def evaluate(
             for run in runs:
                 run.judge(judge, tell)
             sandbox = asdict(judge.sandbox)
+        write_questions(folder, {run.dataset.name: run.questions for run in runs})
         write_graded(folder, (graded for run in runs for graded in run.graded()))
         report = {
             **head,

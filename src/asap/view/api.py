@@ -221,7 +221,10 @@ def _answer_problem(api: Api, groups: tuple[str, ...], query: Query) -> Any | No
     b = None if wanted.b is None else api.find_run(str(wanted.b))
     if not isinstance(a, EvaluatedRun) or not isinstance(b, EvaluatedRun | None):
         raise InputError("a and b: runs of kind eval")
-    return describe_problem(a.index, None if b is None else b.index, groups[0], groups[1], wanted)
+    problem = describe_problem(
+        a.index, None if b is None else b.index, groups[0], groups[1], wanted
+    )
+    return None if problem is None else {**problem, "files": a.name_files(groups[0])}
 
 
 _Asked = TypeVar("_Asked", bound=BaseModel)

@@ -13,15 +13,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from asap.bench import COMPLETIONS, VERDICTS
+from asap.bench import COMPLETIONS, QUESTIONS, VERDICTS
 from asap.errors import RunFolderError
 
 _KEY = ["benchmark", "id", "sample", "budget_tokens"]
-_TABLE = """
+_TABLES = """
 CREATE TABLE answers AS
 SELECT c.benchmark, c.id, c.sample, c.budget_tokens AS budget, v.verdict, c.n_tokens,
     c.finish_reason = 'length' AS is_cut, c.position, v.position AS verdict_position
-FROM completions c LEFT JOIN verdicts v USING (benchmark, id, sample, budget_tokens)
+FROM completions c LEFT JOIN verdicts v USING (benchmark, id, sample, budget_tokens);
+CREATE TABLE questions AS SELECT * FROM asked
 """
 
 
@@ -38,16 +39,18 @@ class EvalIndex:
     def __init__(self, folder: Path) -> None:
         self._completions = folder / "completions.parquet"
         self._verdicts = folder / "verdicts.parquet"
+        self._questions = folder / "questions.parquet"
         self._connection = duckdb.connect(":memory:", config={"autoload_known_extensions": False})
         narrow = {
             "completions": _read(
                 self._completions, COMPLETIONS, [*_KEY, "n_tokens", "finish_reason"]
             ),
             "verdicts": _read(self._verdicts, VERDICTS, [*_KEY, "verdict"]),
+            "asked": _read(self._questions, QUESTIONS, ["benchmark", "id"]),
         }
         for name, table in narrow.items():
             self._connection.register(name, table)
-        self._connection.execute(_TABLE)
+        self._connection.execute(_TABLES)
         for name in narrow:
             self._connection.unregister(name)
         self._length: int = self.query("SELECT count(*) FROM answers")[0][0]
@@ -56,13 +59,20 @@ class EvalIndex:
         return self._length
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query over the table `answers`; may be called from several threads."""
+        """The rows of a query over `answers` or `questions`; may be called from several threads."""
         with self._connection.cursor() as cursor:
             return cursor.execute(sql, list(parameters)).fetchall()
 
     def read_text(self, position: int) -> str:
         """The answer at a place of `completions.parquet`."""
         return str(_read_one(self._completions, "text", position))
+
+    def read_question(self, benchmark: str, id: str) -> str | None:
+        """What was asked; None where the folder does not say, as older ones do not."""
+        found = self.query(
+            "SELECT position FROM questions WHERE benchmark = ? AND id = ?", [benchmark, id]
+        )
+        return str(_read_one(self._questions, "prompt", found[0][0])) if found else None
 
     def read_message(self, position: int) -> str:
         """What the judge said, at a place of `verdicts.parquet`."""

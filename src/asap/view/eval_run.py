@@ -72,6 +72,11 @@ class EvaluatedRun:
         """A page of the list of answers."""
         return list_problems(self.index, query)
 
+    def name_files(self, benchmark: str) -> list[str]:
+        """The files that hold the benchmark's questions, as the report names them."""
+        files = (self.folder.report.get("benchmarks") or {}).get(benchmark, {}).get("files") or []
+        return [show_controls(str(file.get("name"))) for file in files]
+
     def _measure(self) -> Results:
         """Measured at the first call: it reads every answer."""
         with self._lock:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from asap.view.index import TraceIndex
+from asap.view.plain_value import say_value
 from asap.view.run_folder import RunFolder
 from asap.view.visible import show_controls
 
@@ -143,12 +144,6 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _pair(values: Mapping[str, Any]) -> list[list[str]]:
-    return [[show_controls(str(name)), _say(value)] for name, value in values.items()]
-
-
-def _say(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(_say, value))
-    return show_controls(str(value))
+    return [
+        [show_controls(str(name)), say_value(value, str(name))] for name, value in values.items()
+    ]

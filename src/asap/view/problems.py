@@ -161,6 +161,7 @@ def describe_problem(
         "sample": query.sample,
         "budget": budget,
         "budgets": sorted(set.union(*budgets)),
+        "question": _describe_question(indexes, benchmark, id, query.full == "1"),
         "a": sides[0],
         "b": sides[1] if b is not None else None,
     }
@@ -223,6 +224,15 @@ def _describe_answer(index: EvalIndex, key: list[Any], is_full: bool) -> dict[st
         "is_cut": is_cut,
         "text": describe_text(index.read_text(position), is_full=is_full),
     }
+
+
+def _describe_question(
+    indexes: list[EvalIndex], benchmark: str, id: str, is_full: bool
+) -> dict[str, Any] | None:
+    """What was asked, from the first run that says it."""
+    asked = (index.read_question(benchmark, id) for index in indexes)
+    text = next((each for each in asked if each is not None), None)
+    return None if text is None else describe_text(text, is_full=is_full)
 
 
 def _show(row: dict[str, Any]) -> dict[str, Any]:

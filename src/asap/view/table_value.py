@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asap.report import Cell, Number, Table
+from asap.view.plain_value import say_text
 from asap.view.visible import show_controls
 
 
@@ -35,5 +36,5 @@ def describe_table(table: Table) -> dict[str, Any]:
 def _describe_cell(cell: Cell, is_best: bool) -> dict[str, Any]:
     value = cell.value if isinstance(cell, Number) else None
     low, high = (cell.interval or (None, None)) if isinstance(cell, Number) else (None, None)
-    text = "-" if cell is None else show_controls(str(cell))
+    text = "-" if cell is None else say_text(str(cell))
     return {"text": text, "value": value, "low": low, "high": high, "is_best": is_best}

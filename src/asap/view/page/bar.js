@@ -1,6 +1,7 @@
 // The bar over a trace: the slider, what the fates look like, and for each run the trace as a strip
 // with its numbers.
 
+import { clampBudget } from "asap/budget";
 import { announce, el } from "asap/dom";
 import { count, percent, several } from "asap/format";
 import { FATES, showFate } from "asap/step";
@@ -11,11 +12,14 @@ import { makeStrip } from "asap/strip";
 /** @typedef {import("./budget.js").State} State */
 /** @typedef {import("./trace.js").Side} Side */
 
+/** Which way a key moves the slider. @type {Record<string, 1 | -1>} */
+const DIRECTIONS = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 };
+
 export class BudgetBar {
   /**
    * @param {Side[]} sides one, or two side by side; the first one's slider is shown
    * @param {boolean} is_paired whether both have the same steps
-   * @param {{setLimit: (limit: number | null) => void, jump: (step: number) => void, toggle: (name: string, is_on: boolean) => void}} acts
+   * @param {{setLimit: (limit: number | null) => void, jump: (step: number) => void, nudge: (direction: 1 | -1) => void, toggle: (name: string, is_on: boolean) => void, isOn: (name: string) => boolean}} acts
    */
   constructor(sides, is_paired, acts) {
     this.traces = sides.map(({ trace }) => trace);
@@ -41,8 +45,8 @@ export class BudgetBar {
           "div",
           { class: "switches" },
           this.trace.outcome === "kept" && el("p", { class: "legend" }, legend),
-          this.trace.outcome === "kept" && this.showSwitch("only-kept", "Only kept"),
-          is_paired && this.showSwitch("only-differences", "Only differences"),
+          this.trace.outcome === "kept" && this.showSwitch("kept", "Only kept"),
+          is_paired && this.showSwitch("differences", "Only differences"),
         ),
       ),
       lines,
@@ -54,20 +58,41 @@ export class BudgetBar {
     const { slider, slider_why } = this.trace;
     if (!slider) return el("p", { class: "note" }, `No slider: ${slider_why}.`);
     const oninput = (/** @type {any} */ event) => {
-      if (event.target.value !== "") this.acts.setLimit(Number(event.target.value));
+      if (event.target.value !== "") this.acts.setLimit(clampBudget(slider, Number(event.target.value)));
     };
+    // What was typed beyond the ends stands there until it is done with.
+    const onchange = () => { this.number.value = this.range.value; };
+    const onkeydown = (/** @type {KeyboardEvent} */ event) => this.slide(event, slider);
+    const bounds_said = `${count(slider.min)} to ${count(slider.max)} tokens`;
     const bounds = { min: slider.min, max: slider.max, step: 1, oninput };
-    this.range = el("input", { type: "range", id: "budget", ...bounds });
-    this.number = el("input", { type: "number", "aria-label": "Budget, tokens", ...bounds });
+    this.range = el("input", { type: "range", id: "budget", ...bounds, onkeydown });
+    this.number = el("input", { type: "number", "aria-label": "Budget, tokens", title: bounds_said, ...bounds, onchange });
     this.reset = el("button", { type: "button", class: "quiet", onclick: () => this.acts.setLimit(null) }, "Reset");
     const label = el("label", { for: "budget" }, "Budget");
-    return el("div", { class: "range" }, label, this.range, this.number, el("span", null, "tokens"), this.reset);
+    return el("div", { class: "range" }, label, this.range, this.number, el("span", { class: "quiet" }, bounds_said), this.reset);
+  }
+
+  /**
+   * The arrows go from one step's end to the next, with Shift and Page Up or Down by a twentieth of the range.
+   * @param {KeyboardEvent} event
+   * @param {import("./api.js").Slider} slider
+   */
+  slide(event, slider) {
+    const direction = DIRECTIONS[event.key];
+    if (!direction || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    if (!event.shiftKey && event.key.startsWith("Arrow")) {
+      this.acts.nudge(direction);
+      return;
+    }
+    const stride = Math.max(1, Math.round((slider.max - slider.min) / 20));
+    this.acts.setLimit(clampBudget(slider, Number(this.range.value) + direction * stride));
   }
 
   /** @param {string} name @param {string} text */
   showSwitch(name, text) {
     const onchange = (/** @type {any} */ event) => this.acts.toggle(name, event.target.checked);
-    return el("label", { class: "inline" }, el("input", { type: "checkbox", id: name, onchange }), " ", text);
+    return el("label", { class: "inline" }, el("input", { type: "checkbox", id: `only-${name}`, checked: this.acts.isOn(name), onchange }), " ", text);
   }
 
   /**

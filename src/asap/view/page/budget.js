@@ -6,6 +6,11 @@
 /** @typedef {import("./api.js").Fate} Fate */
 /** @typedef {{fates: (Fate | null)[], n_kept: number, tokens: number | null}} State */
 
+/** A budget that the slider has. @param {Slider | null} slider @param {number} limit tokens */
+export function clampBudget(slider, limit) {
+  return slider ? Math.min(slider.max, Math.max(slider.min, Math.round(limit))) : limit;
+}
+
 /**
  * How many removals it takes until the rest costs at most `limit` tokens.
  * @param {Slider} slider

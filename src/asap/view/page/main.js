@@ -87,12 +87,12 @@ function fillHead(runs, n) {
       { "aria-label": "Views" },
       runs.length > 1 && tab("#/", "Runs", parts.length === 0),
       results.length > 0 &&
-        tab(href(["results"], { runs: results.map((each) => each.n).join(",") }), "Results", parts[0] === "results" || parts[0] === "problem"),
+        tab(href(["results"], { runs: results.map((each) => each.n).join(",") }), "Results", parts[0] === "results" || (parts[0] === "problem" && n === undefined)),
       run && [
         el("span", { class: "crumb" }, run.name),
         tab(href(["run", run.n]), "Overview", parts[2] === undefined),
         run.kind === "prune" && tab(href(["run", run.n, "traces"]), "Traces", (parts[2] ?? "").startsWith("trace")),
-        run.kind === "eval" && !isStatic && tab(href(["run", run.n, "problems"]), "Problems", parts[2] === "problems"),
+        run.kind === "eval" && !isStatic && tab(href(["run", run.n, "problems"]), "Problems", parts[2] === "problems" || parts[0] === "problem"),
       ],
     ),
     el("button", { type: "button", class: "quiet", onclick: toggle, "aria-keyshortcuts": "?" }, "Keys ", el("kbd", null, "?")),

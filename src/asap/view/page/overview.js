@@ -4,21 +4,23 @@ import { get } from "asap/api";
 import { el, hidden } from "asap/dom";
 import { count, percent } from "asap/format";
 import { href } from "asap/routes";
-import { scroller, showNote, showPairs, showPlots, showTable } from "asap/table";
+import { scroller, showNote, showNotes, showPairs, showPlots, showTable } from "asap/table";
 
 /** @param {import("./routes.js").Route} route */
 export async function overviewView(route) {
   const n = Number(route.parts[1]);
   const run = await get(`/api/runs/${n}/overview`);
+  const [lead, ...others] = run.notes;
   return {
     title: run.name,
     run: n,
     node: [
       showNumbers(run.summary),
       run.status !== "finished" && el("p", { class: "banner" }, `This run is ${run.status}: the numbers are of what stands in its folder.`),
-      run.notes.map(showNote),
+      lead && showNote(lead),
       showFunnel(run.funnel),
       showExcluded(n, run.kind, run.excluded),
+      showNotes(others),
       run.tables.map(showTable),
       showPlots(run.plots),
       el(

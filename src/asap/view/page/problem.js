@@ -5,12 +5,11 @@ import { get, getRuns, query } from "asap/api";
 import { announce, el, settled } from "asap/dom";
 import { count, several } from "asap/format";
 import { showText } from "asap/pieces";
+import { PAGE, addressList, addressProblem, findNeighbours } from "asap/problem_list";
 import { go, href, keepInAddress } from "asap/routes";
 import { showVerdict } from "asap/results";
 import { followRow, makeStepper } from "asap/runs";
 import { scroller } from "asap/table";
-
-const PAGE = 100;
 
 /** @param {import("./routes.js").Route} route */
 export async function problemView({ parts, params }) {
@@ -20,15 +19,53 @@ export async function problemView({ parts, params }) {
   const [{ runs }, problem] = await Promise.all([getRuns(), get(path)]);
   const showAll = () => go(href(parts, { ...Object.fromEntries(params), full: 1 }));
   const sides = [[a, problem.a], [b, problem.b]].filter(([, side]) => side);
-  const back = b ? href(["results"], { a, b }) : href(["run", a ?? 0, "problems"]);
+  const neighbours = await findNeighbours(benchmark, id, params).catch(() => null);
+  const turn = (/** @type {"before" | "after"} */ which) => {
+    const address = neighbours?.[which];
+    if (address) go(address);
+    else announce("No further problem");
+  };
   return {
     title: `${benchmark} ${id}`,
+    run: b ? undefined : Number(a),
     node: [
+      showTurns(neighbours, addressList(params)),
+      showQuestion(problem, showAll),
       problem.budgets?.length > 1 && showBudgets(parts, params, problem),
       el("div", { class: sides.length > 1 ? "answers pair" : "answers" }, sides.map(([n, side]) => showSide(runs[Number(n)]?.name ?? String(n), side, showAll))),
     ],
-    keys: [{ keys: ["Escape"], says: "back to the list", act: () => go(back) }],
+    keys: [
+      { keys: ["n"], says: "next problem of the list", act: () => turn("after") },
+      { keys: ["p"], says: "previous problem of the list", act: () => turn("before") },
+      { keys: ["Escape"], says: "back to the list", act: () => go(addressList(params)) },
+    ],
   };
+}
+
+/** @param {Awaited<ReturnType<typeof findNeighbours>>} neighbours @param {string} list */
+function showTurns(neighbours, list) {
+  const turn = (/** @type {string | null} */ address, /** @type {string} */ text, /** @type {string} */ key) =>
+    el("a", { class: "button", href: address, "aria-keyshortcuts": key, ...(address ? {} : { role: "link", "aria-disabled": "true" }) }, text);
+  return el(
+    "p",
+    { class: "actions" },
+    neighbours && [
+      turn(neighbours.before, "Previous", "p"),
+      el("span", { class: "quiet number" }, `${count(neighbours.position + 1)} of ${count(neighbours.total)}`),
+      turn(neighbours.after, "Next", "n"),
+    ],
+    el("a", { class: "button", href: list }, "List"),
+  );
+}
+
+/** @param {{benchmark: string, id: string, question: any, files: string[]}} problem @param {() => void} showAll */
+function showQuestion({ benchmark, id, question, files }, showAll) {
+  if (!question) {
+    const file = files.length ? ` (${files.join(", ")})` : "";
+    return el("p", { class: "note" }, `The question is ${id} of ${benchmark}${file}. This run folder does not hold its text.`);
+  }
+  const shown = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Question" }, showText(question, showAll));
+  return el("details", { class: "panel question", open: true }, el("summary", null, "Question"), shown);
 }
 
 /** @param {string[]} parts @param {URLSearchParams} params @param {{budget: number, budgets: number[]}} problem */
@@ -62,7 +99,7 @@ export async function problemsView({ parts, params }) {
 
   async function load() {
     const page = await get(query(`/api/runs/${n}/problems`, { ...filters, offset, limit: PAGE }));
-    found.replaceChildren(...showProblems(n, page, offset, turn));
+    found.replaceChildren(...showProblems(n, page, offset, turn, filters));
     return page;
   }
 
@@ -109,16 +146,16 @@ export async function problemsView({ parts, params }) {
   };
 }
 
-/** @param {number} n @param {{total: number, rows: any[]}} page @param {number} offset @param {(to: number) => void} turn */
-function showProblems(n, { total, rows }, offset, turn) {
+/** @param {number} n @param {{total: number, rows: any[]}} page @param {number} offset @param {(to: number) => void} turn @param {Record<string, string>} filters */
+function showProblems(n, { total, rows }, offset, turn, filters) {
   const where = total === 0 ? "No problem fits." : `${count(offset + 1)}–${count(offset + rows.length)} of ${count(total)} problems`;
   announce(where);
   const turner = (/** @type {string} */ text, /** @type {number} */ to, /** @type {boolean} */ is_off) => el("button", { type: "button", disabled: is_off, onclick: () => turn(to) }, text);
   const pager = el("div", { class: "pager" }, el("p", null, where), total > PAGE && [turner("Previous", offset - PAGE, offset === 0), turner("Next", offset + PAGE, offset + PAGE >= total)]);
   if (rows.length === 0) return [pager];
   const head = ["problem", "benchmark", "budget", "verdict", "tokens"].map((heading) => el("th", { scope: "col", class: ["budget", "tokens"].includes(heading) && "number" }, heading));
-  const body = rows.map((row) => {
-    const address = href(["problem", row.benchmark, row.id], { a: n, budget: row.budget, sample: row.sample || null });
+  const body = rows.map((row, at) => {
+    const address = addressProblem(row, { a: n, in: filters.benchmark, verdict: filters.verdict, like: filters.id, at: offset + at });
     return el(
       "tr",
       { onclick: (/** @type {MouseEvent} */ event) => followRow(event, address) },

@@ -3,9 +3,10 @@
 import { get, getRuns, isOffered, isStatic } from "asap/api";
 import { announce, el } from "asap/dom";
 import { count } from "asap/format";
-import { href, keepInAddress } from "asap/routes";
+import { addressProblem } from "asap/problem_list";
+import { keepInAddress } from "asap/routes";
 import { followRow, makeStepper } from "asap/runs";
-import { scroller, showNote, showPlots, showTable } from "asap/table";
+import { scroller, showNote, showNotes, showPlots, showTable } from "asap/table";
 
 /** @typedef {import("./api.js").Run} Run */
 
@@ -64,8 +65,8 @@ async function showResults(runs) {
   const path = `/api/overview?runs=${runs.map(({ n }) => n).join(",")}`;
   if (!isOffered(path)) return null;
   const { tables, plots, notes = [] } = await get(path);
-  const [lead, ...others] = notes.map(showNote); // what the figures are evidence of comes before them
-  return [lead, showPlots(plots), others, tables.map(showTable)];
+  const [lead, ...others] = notes; // what the figures are evidence of comes before them
+  return [lead && showNote(lead), showPlots(plots), showNotes(others), tables.map(showTable)];
 }
 
 class Differences {
@@ -106,9 +107,13 @@ class Differences {
   /** @param {Record<string, any>} changes */
   change(changes) {
     Object.assign(this.state, { offset: 0 }, changes);
-    const runs = new URLSearchParams(location.hash.split("?")[1]).get("runs");
-    keepInAddress(["results"], { runs, ...this.state, offset: this.state.offset || null });
+    keepInAddress(["results"], { runs: this.runsShown(), ...this.state, offset: this.state.offset || null });
     return this.load();
+  }
+
+  /** The runs that the view is about, as its address has them. */
+  runsShown() {
+    return new URLSearchParams(location.hash.split("?")[1]).get("runs");
   }
 
   async load() {
@@ -133,8 +138,8 @@ class Differences {
       el("button", { type: "button", disabled: is_off, onclick: () => void this.change({ offset: to }) }, text);
     const pager = el("div", { class: "pager" }, el("p", null, where), total > PAGE && [turner("Previous", offset - PAGE, offset === 0), turner("Next", offset + PAGE, offset + PAGE >= total)]);
     const headings = ["problem", "benchmark", name(a), "tokens", name(b), "tokens"];
-    const body = rows.map((row) => {
-      const address = href(["problem", row.benchmark, row.id], { a, b, budget: row.budget, sample: row.sample || null });
+    const body = rows.map((row, at) => {
+      const address = addressProblem(row, { runs: this.runsShown(), a, b, in: this.state.benchmark, only: this.state.only, at: offset + at });
       return el(
         "tr",
         { onclick: (/** @type {MouseEvent} */ event) => followRow(event, address) },

@@ -5,6 +5,8 @@ import { el, hidden } from "asap/dom";
 /** @typedef {import("./api.js").Table} Table */
 /** @typedef {import("./api.js").Plot} Plot */
 
+const LONGEST_NOTE = 160;
+
 /** A table with its caption and notes. @param {Table} table @returns {HTMLElement} */
 export function showTable({ title, columns, rows, notes = [] }) {
   const head = columns.map(({ heading, is_numeric }) =>
@@ -76,6 +78,22 @@ export function showPlot({ title, alt, url, table }) {
 /** @param {string} text */
 export function showNote(text) {
   return el("p", { class: "note" }, text);
+}
+
+/**
+ * Many notes, or long ones: each by its first sentence, the rest of it on demand.
+ * @param {string[]} notes
+ */
+export function showNotes(notes) {
+  if (notes.length === 0) return null;
+  return el("ul", { class: "notes" }, notes.map((note) => el("li", null, foldNote(note))));
+}
+
+/** @param {string} note */
+function foldNote(note) {
+  const [, first, rest] = note.match(/^(.{20,}?\.)\s+(?=\p{L})(.+)$/su) ?? [];
+  if (!rest || note.length <= LONGEST_NOTE) return note;
+  return el("details", null, el("summary", null, first), el("p", { class: "note" }, rest));
 }
 
 /** @param {Plot[]} plots */

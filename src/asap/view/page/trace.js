@@ -4,7 +4,7 @@
 import { get, getAgain, getRuns, isOffered, isStatic } from "asap/api";
 import { BudgetBar } from "asap/bar";
 import { TraceBody } from "asap/body";
-import { findNextBudget, stateAt } from "asap/budget";
+import { clampBudget, findNextBudget, stateAt } from "asap/budget";
 import { announce, el } from "asap/dom";
 import { markText, unmarkText } from "asap/find";
 import { count } from "asap/format";
@@ -48,13 +48,21 @@ class TracePage {
     this.trace = sides[0].trace;
     const budget = Number(params.get("budget"));
     /** @type {number | null} tokens; null for what the run decided */
-    this.limit = params.has("budget") && Number.isFinite(budget) ? budget : null;
+    this.limit = params.has("budget") && Number.isFinite(budget) ? clampBudget(this.trace.slider, budget) : null;
+    this.onlys = new Set(params.get("only")?.split(","));
     this.body = new TraceBody(sides, () => void this.showAll());
+    this.body.node.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.keepStep(event));
     this.bar = new BudgetBar(sides, this.body.is_paired, {
       setLimit: (limit) => this.setLimit(limit),
       jump: (step) => this.body.focusStep(step),
-      toggle: (name, is_on) => this.body.list.classList.toggle(name, is_on),
+      nudge: (direction) => this.nudge(direction),
+      toggle: (name, is_on) => this.toggle(name, is_on),
+      isOn: (name) => this.onlys.has(name),
     });
+    for (const name of this.onlys) {
+      // Not where there is no switch to take it back.
+      if (this.bar.node.querySelector(`#only-${name}`)) this.body.list.classList.add(`only-${name}`);
+    }
     /** @type {Awaited<ReturnType<typeof findNeighbours>>} */
     this.neighbours = null;
     /** @type {ReturnType<typeof findNeighbours> | undefined} */
@@ -90,8 +98,10 @@ class TracePage {
   /** What the trace need not wait for. */
   async afterwards() {
     const text = this.params.get("find");
+    const step = this.params.get("step");
+    if (step && this.trace.steps[Number(step)]) this.body.focusStep(Number(step));
     if (text) {
-      this.body.findStep(text);
+      if (!step) this.body.findStep(text);
       markText(text, document.querySelectorAll(".trace .text"));
     }
     this.finding = findNeighbours(this.n, this.params, this.row).catch(() => null);
@@ -142,8 +152,8 @@ class TracePage {
   turnAddress(which) {
     const neighbour = this.neighbours?.[which];
     if (!neighbour) return null;
-    // A budget in tokens is this trace's own and does not go along.
-    const { budget, ...rest } = Object.fromEntries(this.params);
+    // A budget in tokens and a step are this trace's own and do not go along.
+    const { budget, step, ...rest } = Object.fromEntries(this.params);
     return href(["run", this.n, "trace", neighbour.row], { ...rest, at: neighbour.at });
   }
 
@@ -186,8 +196,30 @@ class TracePage {
     this.limit = limit;
     if (limit === null) this.params.delete("budget");
     else this.params.set("budget", String(limit));
-    keepInAddress(["run", this.n, "trace", this.row], this.params);
+    this.keep();
     this.decide();
+  }
+
+  /** Shows only steps of a kind, or all of them. @param {string} name @param {boolean} is_on */
+  toggle(name, is_on) {
+    this.body.list.classList.toggle(`only-${name}`, is_on);
+    if (is_on) this.onlys.add(name);
+    else this.onlys.delete(name);
+    this.params.set("only", [...this.onlys].join(","));
+    this.keep();
+  }
+
+  /** The step that was gone to is part of the address. @param {FocusEvent} event */
+  keepStep(event) {
+    const target = /** @type {Element} */ (event.target);
+    const step = target.closest(".step")?.getAttribute("data-step");
+    if (!step) return;
+    this.params.set("step", step);
+    this.keep();
+  }
+
+  keep() {
+    keepInAddress(["run", this.n, "trace", this.row], this.params);
   }
 
   /** Shows what the present budget keeps. */
@@ -204,6 +236,7 @@ class TracePage {
     const before = this.body;
     this.body = new TraceBody(this.sides, () => void this.showAll());
     this.body.list.className = before.list.className;
+    this.body.node.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.keepStep(event));
     before.node.replaceWith(this.body.node);
     this.decide();
   }

@@ -191,10 +191,11 @@ class TraceTable {
   /** @param {(typeof RANGES)[number]} range @param {[number, number]} bounds */
   range([name, label, factor], bounds) {
     const digits = name === "similarity" ? 2 : 0;
+    const said = bounds.map((bound) => (bound * factor).toFixed(digits));
     const inputs = ["min", "max"].map((end, at) => {
       const key = `${end}_${name}`;
       const send = settled((/** @type {string} */ text) => {
-        const value = text === "" ? "" : String(Number(text) / factor);
+        const value = text === "" ? "" : String(Math.max(0, Number(text)) / factor);
         void this.change({ [key]: value });
       }, 250);
       const stored = this.params.get(key);
@@ -203,7 +204,10 @@ class TraceTable {
         type: "number",
         step: "any",
         "aria-label": `${label}, ${end}`,
-        placeholder: (bounds[at] * factor).toFixed(digits),
+        min: 0,
+        placeholder: `e.g. ${((bounds[0] + (bounds[1] - bounds[0]) * (at ? 0.75 : 0.25)) * factor).toFixed(digits)}`,
+        title: `from ${said[0]} to ${said[1]}`,
+        onchange: (/** @type {any} */ event) => { if (Number(event.target.value) < 0) event.target.value = "0"; },
         value: stored === null ? "" : String(Number((Number(stored) * factor).toFixed(6))),
         oninput: (/** @type {any} */ event) => send(event.target.value),
       });
