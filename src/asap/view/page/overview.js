@@ -46,6 +46,7 @@ function showNumbers(summary) {
 function showFunnel(funnel) {
   if (funnel.length === 0) return null;
   const [first] = funnel;
+  const caption = funnel.length > 2 ? "What each stage left" : "What was left";
   /** @param {number | null | undefined} value @param {number | null | undefined} whole */
   const cell = (value, whole) =>
     el(
@@ -60,11 +61,11 @@ function showFunnel(funnel) {
     "section",
     { class: "table funnel" },
     scroller(
-      "What each stage left",
+      caption,
       el(
         "table",
         null,
-        el("caption", null, "What each stage left"),
+        el("caption", null, caption),
         el(
           "thead",
           null,

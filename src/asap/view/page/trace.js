@@ -6,6 +6,7 @@ import { BudgetBar } from "asap/bar";
 import { TraceBody } from "asap/body";
 import { findNextBudget, stateAt } from "asap/budget";
 import { announce, el } from "asap/dom";
+import { showExclusion } from "asap/exclusion";
 import { markText, unmarkText } from "asap/find";
 import { count } from "asap/format";
 import { findNeighbours, pickList } from "asap/listing";
@@ -49,17 +50,29 @@ class TracePage {
     const budget = Number(params.get("budget"));
     /** @type {number | null} tokens; null for what the run decided */
     this.limit = params.has("budget") && Number.isFinite(budget) ? budget : null;
-    this.body = new TraceBody(sides, () => void this.showAll());
-    this.bar = new BudgetBar(sides, this.body.is_paired, {
+    this.body = this.makeBody();
+    this.bar = new BudgetBar(sides, this.body.is_paired, this.is_raw, {
       setLimit: (limit) => this.setLimit(limit),
       jump: (step) => this.body.focusStep(step),
-      toggle: (name, is_on) => this.body.list.classList.toggle(name, is_on),
+      toggle: (name, is_on) => {
+        if (name === "raw") this.setRaw(is_on);
+        else this.body.list.classList.toggle(name, is_on);
+      },
     });
     /** @type {Awaited<ReturnType<typeof findNeighbours>>} */
     this.neighbours = null;
     /** @type {ReturnType<typeof findNeighbours> | undefined} */
     this.finding = undefined;
     this.turns = el("span", { class: "turns" });
+  }
+
+  /** Whether the texts are shown as they stand. */
+  get is_raw() {
+    return this.params.has("raw");
+  }
+
+  makeBody() {
+    return new TraceBody(this.sides, () => void this.showAll(), this.is_raw);
   }
 
   view() {
@@ -81,6 +94,7 @@ class TracePage {
         { keys: ["]"], says: "larger budget: one step more", act: () => this.nudge(1) },
         { keys: ["0"], says: "the run's own budget", act: () => this.setLimit(null) },
         { keys: ["o"], says: "only the kept steps, or all", act: () => document.getElementById("only-kept")?.click() },
+        { keys: ["r"], says: "raw text, or as it reads best", act: () => document.getElementById("raw")?.click() },
         ...(isStatic ? [] : [{ keys: ["/"], says: "to the list and its search", act: () => go(this.listAddress()) }]),
         { keys: ["Escape"], says: "back to the list", act: () => go(this.listAddress()) },
       ],
@@ -107,7 +121,7 @@ class TracePage {
 
   /** @param {string} title */
   showHead(title) {
-    const { row, outcome, reason, detail } = this.trace;
+    const { row, outcome, reason } = this.trace;
     const list = el("a", { class: "button", href: this.listAddress() }, "List");
     return el(
       "div",
@@ -120,7 +134,7 @@ class TracePage {
         showOutcome(outcome, reason),
       ),
       el("div", { class: "actions" }, this.showBeside(), this.turns, list),
-      detail && el("p", { class: "banner" }, detail),
+      showExclusion(this.trace),
     );
   }
 
@@ -201,10 +215,25 @@ class TracePage {
   async showAll() {
     const full = await Promise.all(this.sides.map(({ run }) => get(`${pathOf(run.n, this.row)}?full=1`)));
     this.sides = this.sides.map(({ run }, at) => ({ run, trace: full[at] }));
+    this.redraw();
+  }
+
+  /** @param {boolean} is_on */
+  setRaw(is_on) {
+    if (is_on) this.params.set("raw", "1");
+    else this.params.delete("raw");
+    keepInAddress(["run", this.n, "trace", this.row], this.params);
+    this.redraw();
+  }
+
+  redraw() {
     const before = this.body;
-    this.body = new TraceBody(this.sides, () => void this.showAll());
+    this.body = this.makeBody();
     this.body.list.className = before.list.className;
     before.node.replaceWith(this.body.node);
+    this.body.finish();
     this.decide();
+    const text = this.params.get("find");
+    if (text) markText(text, document.querySelectorAll(".trace .text"));
   }
 }
