@@ -72,7 +72,7 @@ function showFunnel(funnel) {
           el(
             "tr",
             null,
-            ["stage", ...(has_rows ? ["rows"] : []), "steps", "tokens"].map((heading, at) =>
+            [funnel.length > 2 ? "stage" : "when", ...(has_rows ? ["rows"] : []), "steps", "tokens"].map((heading, at) =>
               el("th", { scope: "col", class: at > 0 && "number" }, heading),
             ),
           ),
