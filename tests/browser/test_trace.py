@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 ROWS = range(4)
+EXAMPLES = Path(__file__).parents[2] / "examples" / "traces.jsonl"
 
 
 def find_fates(page: Any, column: int = 0) -> list[str]:
@@ -222,6 +224,115 @@ def test_a_thousand_steps_open_at_once(
     before = find_fates(page)
     page.keyboard.press("[")
     assert find_fates(page) != before
+
+
+def test_a_method_without_stages_speaks_of_none(
+    many: Path,
+    serve: Callable[..., str],
+    open_page: Callable[..., Any],
+    read_fates: Callable[[Path, int], list[str]],
+) -> None:
+    page = open_page(f"{serve(many)}#/run/0/trace/0")
+    words = page.locator(".step .word").all_text_contents()
+    said = {"kept": "kept", "stage2": "dropped"}
+    assert words == [said[fate] for fate in read_fates(many, 0)]
+    assert page.locator(".legend .word").all_text_contents() == ["kept", "dropped"]
+    assert page.locator(".legend .score").inner_text() == "random number"
+    assert page.locator(".step .unit").all_text_contents() == ["random number"] * len(words)
+    assert "stage" not in page.locator("main").inner_text()
+    page.keyboard.press("[")
+    assert set(page.locator(".step .word").all_text_contents()) == {"kept", "dropped"}
+    page.goto(f"{serve(many)}#/run/0/traces")
+    page.locator("a.open").first.wait_for()
+    assert "stage 1" not in page.locator("table").inner_text()
+
+
+def test_beside_two_stages_one_stage_keeps_its_word(
+    runs: dict[str, Path], serve: Callable[..., str], prune: Any, open_page: Callable[..., Any]
+) -> None:
+    other = prune("tail", EXAMPLES, "--limit", "4", "--method", "tail", "--ratio", "0.5")
+    page = open_page(f"{serve(runs['small'], other)}#/run/0/trace/0?with=1")
+    words = page.locator(".legend .word").all_text_contents()
+    assert words == ["kept", "stage 1", "stage 2 / dropped"]
+    columns = [page.locator(f".pair > .step:nth-child({n}) .word") for n in (1, 2)]
+    left, right = (set(column.all_text_contents()) for column in columns)
+    assert left == {"kept", "stage 1", "stage 2"}
+    assert right == {"kept", "dropped"}
+
+
+def test_a_step_that_stage_1_drops_says_why_in_words(
+    examples: str, runs: dict[str, Path], open_page: Callable[..., Any]
+) -> None:
+    traces = pyarrow.dataset.dataset(runs["half"] / "traces", format="parquet").to_table()
+    steps = traces.to_pylist()[0]["steps"]
+    page = open_page(f"{examples}#/run/0/trace/0")
+    said = page.evaluate(
+        "[...document.querySelectorAll('.step')].map((step) => {"
+        " const why = step.querySelector('.why');"
+        " return why && why.checkVisibility() ? why.textContent : null; })"
+    )
+    assert [bool(why) for why in said] == [step["fate"] == "stage1" for step in steps]
+    drafts = [n for n, step in enumerate(steps) if step["reason"] == "draft"]
+    assert drafts
+    for n in drafts:
+        assert said[n] == "Why it goes: a draft: its lines stand in the answer, or in the question"
+    # A budget that has room for all undoes stage 1's drops: nothing is left to explain.
+    page.get_by_role("slider", name="Budget").focus()
+    page.keyboard.press("End")
+    assert page.locator(".why:visible").count() == 0
+
+
+RAW = [
+    "So  $x^2$ is\tfour, and `x`  is 2:",
+    "\\[ \\frac{a}{b} \\] and \\(c\\) and $$d$$ with\n  an indented line",
+    "```python\nif  x:\n    print(x)\n```",
+    "The zero\u200bwidth end.",
+]
+
+
+def test_raw_text_is_the_text_as_it_stands(
+    prune: Any, serve: Callable[..., str], open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    generation = "<think>\n" + "\n\n".join(RAW) + "\n</think>\n\nIt is $2$."
+    row = {"id": "raw", "prompt": "What is $x$?", "generation": generation}
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    run = prune("raw", source, "--method", "head", "--ratio", "0.9")
+    page = open_page(f"{serve(run)}#/run/0/trace/0")
+    texts = page.locator(".step .text")
+    page.locator(".step math").first.wait_for()
+    page.get_by_label("Raw text").check()
+    assert page.url.endswith("raw=1")
+    wanted = [text.replace("\u200b", "<U+200B>") for text in RAW]
+    assert texts.all_text_contents() == wanted
+    assert page.locator(".step .control").inner_text() == "<U+200B>"
+    assert page.locator(".step .text").first.evaluate("e => getComputedStyle(e).whiteSpace") in (
+        "pre-wrap",
+        "break-spaces",
+    )
+    assert page.locator(".panel.answer .text").text_content() == "It is $2$."
+    assert page.locator("math, .token-k").count() == 0
+    page.reload()
+    page.wait_for_selector(".step")
+    assert texts.all_text_contents() == wanted
+    assert page.get_by_label("Raw text").is_checked()
+    page.keyboard.press("Escape")
+    page.goto(f"{serve(run)}#/run/0/trace/0?raw=1")
+    page.locator(".step").first.wait_for()
+    page.keyboard.press("r")
+    page.locator(".step math").first.wait_for()
+    assert "raw" not in page.url
+
+
+def test_an_excluded_row_explains_its_reason(
+    many: Path, serve: Callable[..., str], open_page: Callable[..., Any]
+) -> None:
+    page = open_page(f"{serve(many)}#/run/0/trace/247")
+    said = page.locator(".exclusion").inner_text()
+    assert "the last step, or unit of a token-level method, is over the budget" in said
+    assert "What helps: a larger budget, or --on-step-over-budget keep." in said
+    assert "tokens, the budget is" in said
+    assert "docs/excluded.md, step_over_budget" in said
 
 
 def test_what_is_not_there_is_said(examples: str, open_page: Callable[..., Any]) -> None:

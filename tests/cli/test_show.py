@@ -169,3 +169,20 @@ def test_a_method_s_own_score_is_shown_by_its_name(
     scores = re.findall(r"^ [ ~] +\d+ +(\d+\.\d\d)", shown.stdout, re.MULTILINE)
     assert [float(score) for score in scores] == [float(n) for n in range(len(scores))]
     assert "stage 1: none" not in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "sign"),
+    [(("--method", "random"), "~"), (("--stage1", "none"), "~"), (("--stage2", "none"), "-")],
+)
+def test_of_one_stage_a_step_is_dropped_and_no_more(
+    asap: Asap, source: Path, tiny_model: Path, tmp_path: Path, flags: tuple[str, ...], sign: str
+) -> None:
+    more = ("--scorer", tiny_model, "--max-excluded", "0.5")
+    done = asap("prune", source, "-o", "run", *flags, *more)
+    assert done.returncode == 0, done.stderr
+    shown = asap("show", "run", "--row", "0").stdout
+    steps = evidence(tmp_path / "run", 0)["steps"]
+    n_kept = [step["fate"] for step in steps].count("kept")
+    assert f"[ ] {n_kept} kept   [{sign}] {len(steps) - n_kept} dropped" in shown
+    assert "dropped in stage" not in shown

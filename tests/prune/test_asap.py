@@ -67,6 +67,29 @@ def test_select_then_surprisal() -> None:
     assert outcome.evidence.surprisal[1] is None
 
 
+def test_every_step_that_stage_1_drops_has_a_reason() -> None:
+    outcome = prune(Options(stage1="select"), Budget(ratio=1.0), llm('{"keep": [0, 2, 4]}'))
+    assert isinstance(outcome, Kept)
+    names = [reason and reason.name for reason in outcome.evidence.reasons]
+    assert names == [None, "not_in_reply", None, "not_in_reply", None, "not_in_reply"]
+    undone = prune(Options(stage1="extract", stage1_ratio=0.3), Budget(ratio=1.0))
+    assert isinstance(undone, Kept)
+    going = undone.selection.removal_order[: undone.selection.n_stage1]
+    assert {i for i, reason in enumerate(undone.evidence.reasons) if reason} == set(going)
+    assert prune(Options(stage1="none"), Budget(ratio=0.8)).evidence.reasons == ()
+
+
+def test_a_header_that_the_llm_leaves_bare_goes_as_a_header() -> None:
+    thinking = "We add.\n\nSo the plan is:\n\n1. Read the list.\n\n2. Add it.\n\nThat is all."
+    tools = Tools(FakeCounter(), scorer(), llm('{"keep": [0, 1, 4]}'))
+    method = Asap(Options(stage1="select"))
+    (outcome,) = method.prune([make_trace(thinking)], Budget(ratio=1.0), tools)
+    assert isinstance(outcome, Kept)
+    assert outcome.selection.kept == (0, 4)
+    names = [reason and reason.name for reason in outcome.evidence.reasons]
+    assert names == [None, "header", "not_in_reply", "not_in_reply", None]
+
+
 def test_what_an_llm_pruned_stays_pruned_within_any_budget() -> None:
     outcome = prune(Options(stage1="select"), Budget(ratio=1.0), llm('{"keep": [0, 2, 4]}'))
     assert isinstance(outcome, Kept)

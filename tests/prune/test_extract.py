@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asap.prune.extract import list_evidence, order_drops
+from asap.prune.extract import find_drops, list_evidence, order_drops
 from asap.prune.passage import find_passages, governed_by_header
-from asap.trace import StepTokens, Trace, segment_trace
+from asap.trace import STEP_REASONS, StepTokens, Trace, segment_trace
 
 
 def _trace(*steps: str, question: str = "", answer: str) -> Trace:
@@ -32,6 +32,12 @@ def _ratio_without(trace: Trace, *gone: int) -> float:
     """The ratio at which exactly these steps have to go."""
     assert trace.tokens is not None
     return 1.0 - sum(trace.tokens.inner[i] for i in gone) / trace.tokens.total
+
+
+def _reasons(trace: Trace, *gone: int) -> dict[int, tuple[str, int | None]]:
+    """Why these steps go, which have to, by step: the reason's name and the step it is about."""
+    drops = find_drops(trace, _ratio_without(trace, *gone))
+    return {i: (reason.name, reason.step_index) for i, reason in sorted(drops.reasons.items())}
 
 
 def _dropped(trace: Trace, ratio: float) -> set[int]:
@@ -58,6 +64,7 @@ def test_a_draft_of_the_answer_goes_first_and_its_header_with_it() -> None:
         answer=PROGRAM,
     )
     assert order_drops(trace, _ratio_without(trace, 1, 2)) == ((1, 2),)
+    assert _reasons(trace, 1, 2) == {1: ("header", None), 2: ("draft", None)}
 
 
 def test_a_draft_with_other_lines_among_the_answers_is_a_draft_still() -> None:
@@ -88,6 +95,8 @@ CHECKED_TWICE = (
 def test_of_two_checks_of_one_example_with_one_result_the_first_stays() -> None:
     trace = _trace(*CHECKED_TWICE, answer=PROGRAM)
     assert _dropped(trace, _ratio_without(trace, 6, 7, 8, 9)) == {6, 7, 8, 9}
+    second_pass = dict.fromkeys((7, 8, 9), ("second_pass", 1))
+    assert _reasons(trace, 6, 7, 8, 9) == {6: ("header", None), **second_pass}
 
 
 def test_of_two_checks_of_one_example_that_disagree_the_last_stays() -> None:
@@ -97,6 +106,8 @@ def test_of_two_checks_of_one_example_that_disagree_the_last_stays() -> None:
     dropped = _dropped(trace, _ratio_without(trace, 1, 2, 3, 4))
     assert {2, 3, 4} <= dropped
     assert not dropped & {6, 7, 8, 9}
+    # The pass that stands is the later one, which begins with its header.
+    assert _reasons(trace, 1, 2, 3, 4)[2] == ("second_pass", 6)
 
 
 def test_checks_of_different_examples_are_no_second_passes() -> None:
@@ -107,6 +118,7 @@ def test_checks_of_different_examples_are_no_second_passes() -> None:
     steps[9] = "So the answer is 374."
     trace = _trace(*steps, "So the code works.", "This should work.", answer=PROGRAM)
     assert _dropped(trace, _ratio_without(trace, 10, 11)) == {10, 11}
+    assert _reasons(trace, 10, 11) == dict.fromkeys((10, 11), ("no_evidence", None))
 
 
 def test_what_is_withdrawn_goes_from_the_start_of_its_passage() -> None:
@@ -120,6 +132,31 @@ def test_what_is_withdrawn_goes_from_the_start_of_its_passage() -> None:
         answer=PROGRAM,
     )
     assert order_drops(trace, 0.95)[0] == (1, 2, 3)
+    withdrawn = ("withdrawn", 4)
+    assert _reasons(trace, 1, 2, 3) == {1: ("header", None), 2: withdrawn, 3: withdrawn}
+
+
+def test_what_is_said_again_names_where_it_was_said() -> None:
+    said = "Sorting marks puts neighbours together, so zip pairs each left with its right."
+    trace = _trace(
+        "The widest_gap is what the task asks for, and best is where it is kept.",
+        said,
+        "Then max(best, right - left) runs over all of these pairs, 17 millimetres each.",
+        f"So {said.lower()}",
+        answer=PROGRAM,
+    )
+    assert _reasons(trace, 3) == {3: ("repeat", 1)}
+
+
+def test_what_says_least_for_its_length_says_something_all_the_same() -> None:
+    trace = _trace(
+        "Sorting marks first puts neighbours together, so zip pairs each left with its right.",
+        "Then max(best, right - left) keeps the widest_gap of all, times 17 at the very end.",
+        "By the way, whoever hands in this list had better be careful with the word best, which "
+        "is a name that many other people would give to something else on a Monday morning.",
+        answer=PROGRAM,
+    )
+    assert _reasons(trace, 2) == {2: ("least_evidence", None)}
 
 
 def test_doubt_without_withdrawal_leaves_a_passage_where_it_is() -> None:
@@ -243,12 +280,12 @@ def test_token_counts_are_asked_for() -> None:
 
 
 _PRINT_DROPS = """
-from asap.prune import order_drops
+from asap.prune.extract import find_drops
 from asap.surprisal import FakeCounter
 from asap.trace import Trace, count_tokens, segment_trace
 steps = [f"Row {i % 7} holds {i * 7 % 31} marks, a gap of {i % 5}" for i in range(60)]
 trace = segment_trace(Trace(0, "a", "", chr(10).join(s + chr(10) for s in steps), "marks[7] = 31"))
-print(order_drops(count_tokens([trace], FakeCounter())[0], 0.3))
+print(find_drops(count_tokens([trace], FakeCounter())[0], 0.3))
 """
 
 
@@ -297,10 +334,16 @@ def test_order_of_drops(steps: list[str], ratio: float, answer: str) -> None:
     trace = _count_words(segment_trace(Trace(0, "a", "", "\n\n".join(steps), answer)))
     assert trace.tokens is not None
     groups = order_drops(trace, ratio)
+    reasons = find_drops(trace, ratio).reasons
     dropped = [i for group in groups for i in group]
     assert all(groups)
     assert len(dropped) == len(set(dropped)) < len(trace.steps)
     assert set(dropped) <= set(range(len(trace.steps)))
+    assert set(reasons) == set(dropped)
+    for reason in reasons.values():
+        assert reason.name in STEP_REASONS
+        about_a_step = reason.name in ("withdrawn", "second_pass", "repeat")
+        assert (reason.step_index in range(len(trace.steps))) == about_a_step
     assert groups == order_drops(replace(trace, row=7, id="b"), ratio)
     gone = set(dropped)
     rest = trace.tokens.total - sum(trace.tokens.inner[i] for i in gone)

@@ -20,7 +20,7 @@ from asap.chat import ChatRequest, ScriptedChat
 from asap.errors import InputError, TooManyExcluded
 from asap.prune import Tools
 from asap.surprisal import FakeCounter, FakeScorer
-from asap.trace import select_within
+from asap.trace import STEP_REASONS, select_within
 
 Prune = Callable[..., tuple[Any, Any]]
 
@@ -97,7 +97,23 @@ def test_the_columns_of_data_and_traces(prune: Prune, source: Path) -> None:
         "score",
         "first_token",
         "match",
+        "reason",
+        "reason_step",
     }
+
+
+def test_steps_that_stage_1_drops_say_why(prune: Prune, source: Path) -> None:
+    _, run = prune(source, ratio=0.4)
+    names: dict[str, set[str | None]] = {"kept": set(), "stage1": set(), "stage2": set()}
+    for row in run.traces:
+        for step in row["steps"] or ():
+            names[step["fate"]].add(step["reason"])
+            if step["reason_step"] is not None:
+                assert step["reason_step"] in range(len(row["steps"]))
+    assert names["stage2"] == {None}
+    assert None not in names["stage1"]
+    # The rows hold their answer, and sentences of words that it does not have.
+    assert {"draft", "no_evidence"} <= names["stage1"] <= set(STEP_REASONS)
 
 
 def test_the_shards_of_data_and_traces_go_together(prune: Prune, source: Path) -> None:

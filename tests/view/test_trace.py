@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from asap.chat import ScriptedChat
+from asap.trace import STEP_REASONS
 from asap.view.markup import join_pieces
 from asap.view.visible import show_controls
 
@@ -66,6 +71,68 @@ def test_a_trace_says_what_the_row_says(client: Any, run: Path, read_traces: Any
     assert {step["fate"] for step in trace["steps"]} == {"kept", "stage1", "stage2"}
 
 
+def test_a_step_that_stage_1_drops_says_why(client: Any, run: Path, read_traces: Any) -> None:
+    seen = set()
+    for row in read_traces(run):
+        if row["outcome"] == "excluded":
+            continue
+        trace = client.json(f"/api/runs/0/traces/{row['row']}")
+        for shown, step in zip(trace["steps"], row["steps"], strict=True):
+            seen.add(step["reason"])
+            wanted = step["reason"] and STEP_REASONS[step["reason"]]
+            assert shown["why"] == (wanted and wanted.replace("{step}", str(step["reason_step"])))
+    assert {None, "draft", "no_evidence"} <= seen
+
+
+def test_a_run_of_an_earlier_version_says_no_reason(
+    run: Path, tmp_path: Path, serve: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "earlier"
+    shutil.copytree(run, folder)
+    for path in (folder / "traces").glob("*.parquet"):
+        table = pq.ParquetFile(path).read()
+        steps = table["steps"].combine_chunks()
+        fields = [field for field in steps.type.value_type if not field.name.startswith("reason")]
+        values = [pc.struct_field(steps.values, field.name) for field in fields]
+        struct = pa.StructArray.from_arrays(values, fields=fields)
+        earlier = pa.ListArray.from_arrays(steps.offsets, struct, mask=steps.is_null())
+        place = table.schema.get_field_index("steps")
+        pq.write_table(table.set_column(place, "steps", earlier), path)
+    with serve(folder) as client:
+        trace = client.json("/api/runs/0/traces/0")
+        assert {step["fate"] for step in trace["steps"]} == {"kept", "stage1", "stage2"}
+        assert {step["why"] for step in trace["steps"]} == {None}
+        assert trace["stages"] == ["stage1", "stage2"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "stages"),
+    [
+        ({}, ["stage1", "stage2"]),
+        ({"method": "asap-no-stage1"}, ["stage2"]),
+        ({"method": "asap-no-stage2"}, ["stage1"]),
+        ({"stage2": "none"}, ["stage1"]),
+        ({"method": "original"}, []),
+        ({"method": "spirit-fast"}, ["stage2"]),
+    ],
+    ids=str,
+)
+def test_the_stages_are_those_that_the_method_has(
+    recipe: dict[str, Any],
+    stages: list[str],
+    source: Path,
+    prune: Callable[..., Path],
+    tmp_path: Path,
+    serve: Callable[..., Any],
+) -> None:
+    with serve(prune(source, tmp_path / "run", limit=3, ratio=0.4, **recipe)) as client:
+        trace = client.json("/api/runs/0/traces/0")
+        assert trace["stages"] == stages
+        assert {step["fate"] for step in trace["steps"]} == {"kept", *stages}
+        n_lines = len(client.json("/api/runs/0/overview")["funnel"])
+        assert n_lines == (3 if len(stages) == 2 else 2)
+
+
 def test_another_score_has_its_name(client: Any, tail: Path, read_traces: Any) -> None:
     trace = client.json("/api/runs/1/traces/0")
     row = read_traces(tail)[0]
@@ -80,6 +147,23 @@ def test_an_excluded_row_says_why(client: Any) -> None:
     assert "in.jsonl, line 8" in trace["detail"]
     assert (trace["steps"], trace["slider"]) == ([], None)
     assert trace["slider_why"] == "the row was excluded"
+    assert trace["stages"] == []
+    meaning, remedy = (join_pieces(trace["explanation"][name]) for name in ("meaning", "remedy"))
+    assert meaning == "the thinking is cut off before its closing tag"
+    assert remedy == "generate with a larger budget"
+    assert client.json("/api/runs/0/traces/0")["explanation"] is None
+
+
+def test_a_score_in_nats_says_so(
+    source: Path, prune: Callable[..., Path], tmp_path: Path, serve: Callable[..., Any]
+) -> None:
+    with serve(prune(source, tmp_path / "run", limit=12, method="step-entropy")) as client:
+        trace = client.json("/api/runs/0/traces/0")
+        assert trace["score_label"] == "entropy of the step, nats"
+        plots = client.json("/api/runs/0/overview")["plots"]
+        (positions,) = (plot for plot in plots if plot["name"] == "position")
+        headings = [column["heading"] for column in positions["table"]["columns"]]
+        assert "median entropy of the step, nats" in headings
 
 
 @pytest.mark.parametrize(

@@ -133,14 +133,23 @@ def _legend(record: dict[str, Any]) -> Text:
     if steps is None:
         return Text(f"new text, tokens {before} → {after}")
     legend = Text()
+    stages = _list_stages(record)
     for fate, (sign, words, style) in _FATES.items():
-        if record["score_name"]:  # a method without stages
-            if fate == "stage1":
-                continue
-            words = words.removesuffix(" in stage 2")
+        if fate != "kept" and fate not in stages:
+            continue
+        if len(stages) == 1:
+            words = words.partition(" in stage")[0]
         count = sum(step["fate"] == fate for step in steps)
         legend.append(f"[{sign}] {count} {words}   ", style)
     return legend.append(f"\n{len(steps)} steps, tokens {before} → {after}")
+
+
+def _list_stages(record: dict[str, Any]) -> list[str]:
+    """The fates of dropped steps that the row can have: only what stage 2 scores can it drop."""
+    has_stage1 = record["stage1"]["mode"] in ("extract", "select", "rewrite")
+    scores = [(step["surprisal"], step["score"]) for step in record["steps"]]
+    has_stage2 = any(pair != (None, None) for pair in scores)
+    return ["stage1"] * has_stage1 + ["stage2"] * has_stage2
 
 
 def _count(value: int | None) -> str:

@@ -9,7 +9,7 @@ they go and what becomes of their failures.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from asap.chat import Chat
@@ -17,13 +17,23 @@ from asap.prune.anchor import ask_anchor
 from asap.prune.batch import ask_batch
 from asap.prune.coarse import Coarse, CoarseFailure
 from asap.prune.drop import Fitted, Group, Order, fit_to_budget
-from asap.prune.extract import order_drops
+from asap.prune.extract import find_drops
 from asap.prune.first_token import Ranking, rank_by_surprisal
 from asap.prune.method import Method, Need, Options, Tools
 from asap.prune.passage import governed_by_header
 from asap.prune.rewrite import rewrite_steps
 from asap.prune.select import select_steps
-from asap.trace import Budget, Evidence, Excluded, Kept, Outcome, Stage1, Trace, count_tokens
+from asap.trace import (
+    Budget,
+    Evidence,
+    Excluded,
+    Kept,
+    Outcome,
+    Stage1,
+    StepReason,
+    Trace,
+    count_tokens,
+)
 
 
 def build_without_stage1(options: Options) -> Method:
@@ -187,21 +197,33 @@ class Asap:
                 trace, Stage1("extract", attempts, failure=reply.reason), reply.anchor
             )
         kept = set(reply.kept)
+        left_bare: set[int] = set()
         if options.keep_headers:
             headers = governed_by_header(reply.subject)
-            kept -= {header for header, body in headers.items() if kept.isdisjoint(body)}
-        dropped = tuple(i for i in range(len(reply.subject.steps)) if i not in kept)
+            left_bare = {header for header, body in headers.items() if kept.isdisjoint(body)}
+        gone = {
+            i: StepReason("header" if i in kept else "not_in_reply")
+            for i in range(len(reply.subject.steps))
+            if i not in kept or i in left_bare
+        }
+        dropped = tuple(gone)
         evidence = Evidence(
             stage1=Stage1(options.stage1, reply.attempts, reply.prompt_version),
             anchor=reply.anchor,
             reply=reply.reply,
             matches=reply.matches,
+            reasons=_by_step(reply.subject, gone),
         )
         return Draft(reply.subject, (dropped,) if dropped else (), False, evidence)
 
     def _extract(self, trace: Trace, stage1: Stage1, anchor: str | None = None) -> Draft:
-        drops = order_drops(trace, self.options.stage1_ratio)
-        return Draft(trace, drops, True, Evidence(stage1=stage1, anchor=anchor))
+        drops = find_drops(trace, self.options.stage1_ratio)
+        evidence = Evidence(stage1, anchor, reasons=_by_step(trace, drops.reasons))
+        return Draft(trace, drops.groups, True, evidence)
+
+
+def _by_step(subject: Trace, reasons: Mapping[int, StepReason]) -> tuple[StepReason | None, ...]:
+    return tuple(reasons.get(i) for i in range(len(subject.steps)))
 
 
 def _with_token_counts(drafts: Sequence[Draft | Excluded], tools: Tools) -> list[Draft | Excluded]:

@@ -14,13 +14,13 @@ import heapq
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asap.prune.evidence import DRAFT_SHARE, Reading, read_trace
 from asap.prune.passage import Passage, find_passages, governed_by_header
 from asap.prune.repeat import cut_at_repeats, cut_at_retractions, find_grounds, find_withdrawn
-from asap.trace import Trace
+from asap.trace import StepReason, Trace
 
 _DECAY = 0.5
 """What the next mention of a piece of evidence is worth, beside the one before it."""
@@ -42,7 +42,22 @@ _WORD = re.compile(r"[a-z_]\w*|\d+", re.IGNORECASE)
 _MIN_WORD_CHARACTERS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """What stage 1 drops."""
+
+    groups: tuple[tuple[int, ...], ...]
+    """Step indices, first to go first; the steps of one group go together."""
+    reasons: Mapping[int, StepReason]
+    """By step index why each of them ranks among the first to go."""
+
+
 def order_drops(trace: Trace, stage1_ratio: float) -> tuple[tuple[int, ...], ...]:
+    """The groups of `find_drops` alone."""
+    return find_drops(trace, stage1_ratio).groups
+
+
+def find_drops(trace: Trace, stage1_ratio: float) -> Drops:
     """The steps that stage 1 drops, in the order in which they go.
 
     Args:
@@ -50,23 +65,25 @@ def order_drops(trace: Trace, stage1_ratio: float) -> tuple[tuple[int, ...], ...
         stage1_ratio: share of the thinking's tokens that the rest may cost at most, in (0, 1].
 
     Returns:
-        Groups of step indices, first to go first; the steps of one group go together. As many
-        groups as it takes until the rest is within the ratio, and never all: at least one group
-        stays. A header goes with the last of the steps that it governs.
+        As many groups as it takes until the rest is within the ratio, and never all: at least one
+        group stays. A header goes with the last of the steps that it governs.
     """
     if trace.tokens is None:
-        raise ValueError("order_drops needs token counts: call count_tokens first")
+        raise ValueError("find_drops needs token counts: call count_tokens first")
     rest = trace.tokens.total
     limit = max(1, int(stage1_ratio * rest + 1e-9))
     if rest <= limit:
-        return ()
+        return Drops((), {})
     governed = governed_by_header(trace)
     passages = cut_at_repeats(trace, cut_at_retractions(trace, find_passages(trace)))
     if len(passages) == 1:
         passages = tuple(Passage(None, range(i, i + 1)) for i in range(len(trace.steps)))
     ranking = _rank_passages(trace, passages, governed)
     groups = _group_steps(trace, passages, ranking, governed)
-    return tuple(group.steps for group in _drop_until(groups, rest - limit, governed))
+    dropped = tuple(group.steps for group in _drop_until(groups, rest - limit, governed))
+    reasons = {i: ranked.reason for ranked in ranking for i in passages[ranked.position].steps}
+    reasons |= dict.fromkeys(governed, StepReason("header"))
+    return Drops(dropped, {i: reasons[i] for group in dropped for i in group})
 
 
 def list_evidence(trace: Trace) -> tuple[str, ...]:
@@ -77,6 +94,17 @@ def list_evidence(trace: Trace) -> tuple[str, ...]:
     """
     weights = read_trace(trace, find_passages(trace)).weights
     return tuple(sorted(weights, key=lambda name: (-weights[name], name)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A passage as it was taken."""
+
+    position: int
+    """Among the passages."""
+    worth: float
+    reason: StepReason
+    """Why it was not taken earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +120,21 @@ class _Group:
 def _group_steps(
     trace: Trace,
     passages: Sequence[Passage],
-    ranking: Sequence[tuple[int, float]],
+    ranking: Sequence[_Ranked],
     governed: dict[int, tuple[int, ...]],
 ) -> list[_Group]:
     """Groups in the order in which they go: a header with the last of its steps to go."""
     inner = trace.tokens.inner if trace.tokens else ()
     going = list(reversed(ranking))
-    place = {i: position for position, (p, _) in enumerate(going) for i in passages[p].steps}
+    place = {i: at for at, ranked in enumerate(going) for i in passages[ranked.position].steps}
     for header in sorted(governed, reverse=True):  # an inner header is settled before its outer one
         place[header] = max(place[i] for i in governed[header])
     members: list[list[int]] = [[] for _ in going]
     for i in sorted(place):
         members[place[i]].append(i)
     return [
-        _Group(tuple(steps), sum(inner[i] for i in steps), loss)
-        for steps, (_, loss) in zip(members, going, strict=True)
+        _Group(tuple(steps), sum(inner[i] for i in steps), ranked.worth)
+        for steps, ranked in zip(members, going, strict=True)
         if steps
     ]
 
@@ -164,20 +192,24 @@ def _leaves_headers(
 
 def _rank_passages(
     trace: Trace, passages: Sequence[Passage], governed: dict[int, tuple[int, ...]]
-) -> list[tuple[int, float]]:
-    """Positions of all passages and what each adds, the one most worth keeping first."""
+) -> list[_Ranked]:
+    """All passages and what each adds, the one most worth keeping first."""
     reading = read_trace(trace, passages)
     factors = [0.0 if share >= DRAFT_SHARE else 1.0 - share for share in reading.draft_shares]
     is_second = [False] * len(passages)
+    reasons: dict[int, StepReason] = {}
     for standing, others in find_grounds(reading, governed):
         for p in standing:
             factors[p] *= _STANDING
         for p in (p for stretch in others for p in stretch):
             factors[p] *= _SECOND_PASS
             is_second[p] = reading.is_program  # a way to a value is found with less certainty
+            reasons[p] = StepReason("second_pass", passages[standing.start].steps.start)
+    reasons |= {p: StepReason("draft") for p, factor in enumerate(factors) if factor == 0.0}
     for p in find_withdrawn(reading):
         factors[p] = -1.0
-    return _Greedy(reading, _profile_passages(reading, factors, is_second)).take_all()
+        reasons[p] = StepReason("withdrawn", passages[p].steps.stop)
+    return _Greedy(reading, _profile_passages(reading, factors, is_second), reasons).take_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +271,12 @@ class _Greedy:
     entered again. Sums over a passage are exact (`fsum`).
     """
 
-    def __init__(self, reading: Reading, profiles: Sequence[_Profile]) -> None:
+    def __init__(
+        self, reading: Reading, profiles: Sequence[_Profile], reasons: Mapping[int, StepReason]
+    ) -> None:
+        self._passages = reading.passages
         self._profiles = profiles
+        self._reasons = reasons
         self._weights = reading.weights
         n_passages = Counter(word for profile in profiles for word in profile.words)
         self._word_weights = {
@@ -256,12 +292,14 @@ class _Greedy:
         self._words: set[str] = set()
         self._shingles: set[int] = set()
         self._ground: set[int] = set()
+        self._said_by: dict[int, int] = {}
+        """The passage that a run of words was first taken with."""
 
-    def take_all(self) -> list[tuple[int, float]]:
+    def take_all(self) -> list[_Ranked]:
         """All passages as they are taken, with their worth then; among equals the earlier first."""
         heap = [(-self._density(p), p) for p in range(len(self._profiles))]
         heapq.heapify(heap)
-        order: list[tuple[int, float]] = []
+        order: list[_Ranked] = []
         is_taken = [False] * len(self._profiles)
         while heap:
             _, p = heapq.heappop(heap)
@@ -272,7 +310,7 @@ class _Greedy:
                 heapq.heappush(heap, entry)
                 continue
             is_taken[p] = True
-            order.append((p, self._worth(p)))
+            order.append(_Ranked(p, self._worth(p), self._reason(p)))
             for other in self._take(p):
                 if not is_taken[other]:
                     heapq.heappush(heap, (-self._density(other), other))
@@ -287,10 +325,29 @@ class _Greedy:
         if profile.factor <= 0.0:
             return profile.factor
         gain = self._unmentioned(profile) if profile.is_second else self._gain(p, profile)
+        return profile.factor * gain * max(0.0, 1.0 - self._overlap(profile) / _REPEAT_SHARE)
+
+    def _overlap(self, profile: _Profile) -> float:
+        """The share of a passage that stands in those taken."""
         overlap = _share(profile.shingles, self._shingles)
         if len(profile.ground) > 3:  # a scrap shares two words with anything
             overlap = max(overlap, _share(profile.ground, self._ground))
-        return profile.factor * gain * max(0.0, 1.0 - overlap / _REPEAT_SHARE)
+        return overlap
+
+    def _reason(self, p: int) -> StepReason:
+        """Why a passage is taken no earlier: what it is, else what it repeats, else what it has."""
+        profile = self._profiles[p]
+        if p in self._reasons:
+            return self._reasons[p]
+        if self._overlap(profile) >= _REPEAT_SHARE:
+            return StepReason("repeat", self._passages[self._find_repeated(profile)].steps.start)
+        return StepReason("least_evidence" if profile.evidence else "no_evidence")
+
+    def _find_repeated(self, profile: _Profile) -> int:
+        """The passage taken that holds most of what this one repeats; among equals the earliest."""
+        runs = profile.shingles | profile.ground
+        counts = Counter(self._said_by[run] for run in runs if run in self._said_by)
+        return min(counts, key=lambda p: (-counts[p], p))
 
     def _gain(self, p: int, profile: _Profile) -> float:
         mentions = self._n_mentions
@@ -318,6 +375,8 @@ class _Greedy:
         self._words.update(profile.words)
         self._shingles |= profile.shingles
         self._ground |= profile.ground
+        for run in profile.shingles | profile.ground:
+            self._said_by.setdefault(run, p)
         return risen
 
 

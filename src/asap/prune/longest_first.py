@@ -13,7 +13,7 @@ from asap.trace import Trace
 
 def build_longest_first(options: Options) -> Method:
     """The method, under a recipe's options."""
-    return StepLevel(options, "tokens, negative", _score)
+    return StepLevel(options, "negative length, tokens", _score)
 
 
 def _score(batch: Sequence[Trace], options: Options, tools: Tools) -> list[Sequence[float]]:

@@ -16,7 +16,7 @@ from asap.trace import Trace
 
 def build_step_entropy(options: Options) -> Method:
     """The method, under a recipe's options."""
-    return StepLevel(options, "entropy of the step", _score, frozenset({"scorer"}))
+    return StepLevel(options, "entropy of the step, nats", _score, frozenset({"scorer"}))
 
 
 def _score(batch: Sequence[Trace], options: Options, tools: Tools) -> list[Sequence[float]]:

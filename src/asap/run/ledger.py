@@ -31,8 +31,11 @@ STEP = pa.struct(
         ("score", pa.float64()),
         ("first_token", pa.string()),
         ("match", pa.float64()),
+        ("reason", pa.string()),
+        ("reason_step", pa.int32()),
     ]
 )
+"""A folder of an earlier version may lack the last two."""
 TRACES = pa.schema(
     [
         ("row", pa.int64()),

@@ -199,6 +199,8 @@ def _steps(outcome: Kept) -> list[dict[str, Any]]:
             ("score", evidence.score),
             ("first_token", evidence.first_token),
             ("match", evidence.matches),
+            ("reason", [reason and reason.name for reason in evidence.reasons]),
+            ("reason_step", [reason and reason.step_index for reason in evidence.reasons]),
         )
     }
     return [

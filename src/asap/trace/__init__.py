@@ -7,6 +7,7 @@ from asap.trace.code_lines import classify_line
 from asap.trace.code_runs import classify_paragraph
 from asap.trace.parse import REASONS, TAGS, Require, parse_trace
 from asap.trace.record import (
+    STEP_REASONS,
     Evidence,
     Excluded,
     Fate,
@@ -16,6 +17,7 @@ from asap.trace.record import (
     Selection,
     Stage1,
     Step,
+    StepReason,
     StepTokens,
     Trace,
     Variant,
@@ -29,6 +31,7 @@ __all__ = [
     "CLOSING",
     "OPENING",
     "REASONS",
+    "STEP_REASONS",
     "TAGS",
     "Budget",
     "Evidence",
@@ -43,6 +46,7 @@ __all__ = [
     "Selection",
     "Stage1",
     "Step",
+    "StepReason",
     "StepTokens",
     "TokenCounter",
     "Trace",

@@ -14,6 +14,18 @@ from typing import Literal
 
 Fate = Literal["kept", "stage1", "stage2"]
 
+STEP_REASONS: dict[str, str] = {
+    "draft": "a draft: its lines stand in the answer, or in the question",
+    "withdrawn": "step {step} takes it back",
+    "second_pass": "goes over the same ground as the steps from {step} on, which stand for both",
+    "repeat": "repeats what other steps say, above all those from {step} on",
+    "no_evidence": "mentions no name, call or value that the answer rests on",
+    "least_evidence": "adds little, for its length, to what other steps say about the answer",
+    "header": "a header goes with the last of the steps under it",
+    "not_in_reply": "the LLM's reply leaves it out",
+}
+"""Why stage 1 drops a step: every reason that a method gives, with its meaning."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -119,6 +131,20 @@ class Stage1:
     """Why the LLM mode was given up, where `mode` is the fallback `extract`."""
 
 
+@dataclass(frozen=True, slots=True)
+class StepReason:
+    """Why a step goes."""
+
+    name: str
+    """One of `STEP_REASONS`."""
+    step_index: int | None = None
+    """The other step that it has to do with, where there is one."""
+
+    def explain(self) -> str:
+        """The reason in words; a name that this version does not know is given as it is."""
+        return STEP_REASONS.get(self.name, self.name).replace("{step}", str(self.step_index))
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Why a method decided as it did: one entry per step of the subject, None for no value."""
@@ -134,6 +160,8 @@ class Evidence:
     score_name: str | None = None
     """The name of the score that ordered the drops, where it is another than surprisal."""
     score: tuple[float | None, ...] = ()
+    reasons: tuple[StepReason | None, ...] = ()
+    """Why stage 1 drops a step; of a drop that a large budget undoes, why it would go."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 from asap.view.index import TraceIndex
 from asap.view.plain_value import say_value
 from asap.view.run_folder import RunFolder
+from asap.view.stage import STAGE1_MODES, has_stage2
 from asap.view.visible import show_controls
 
-_STAGE1_MODES = ("extract", "select", "rewrite")
 _KEPT = "outcome <> 'excluded'"
 _TOTALS = f"""
 SELECT count(*), count(*) FILTER (WHERE {_KEPT}),
@@ -49,7 +49,7 @@ def describe_counts(run: RunFolder, index: TraceIndex) -> dict[str, Any]:
     )
     return {
         "summary": _summarise(run, totals),
-        "funnel": _list_stages(index, totals),
+        "funnel": _list_stages(run, index, totals),
         "excluded": [{"reason": reason, "count": count} for reason, count in reasons],
     }
 
@@ -102,10 +102,12 @@ def _summarise(run: RunFolder, totals: Mapping[str, int]) -> list[list[str]]:
     return pairs
 
 
-def _list_stages(index: TraceIndex, totals: Mapping[str, int]) -> list[dict[str, Any]]:
-    """The way down. A method without stages has one step."""
+def _list_stages(
+    run: RunFolder, index: TraceIndex, totals: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """The way down. A method with one stage, or none, has one step."""
     modes = {mode for (mode,) in index.query("SELECT DISTINCT mode FROM traces")}
-    has_stages = any(mode in _STAGE1_MODES for mode in modes)
+    has_stages = bool(modes & set(STAGE1_MODES)) and has_stage2(run.report.get("identity") or {})
     stages: list[dict[str, Any]] = [
         {
             "stage": "rows kept, before",

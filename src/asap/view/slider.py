@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asap.trace import Budget
-
-_METHODS_WITHOUT_BUDGET = ("asap-no-stage2", "original")
+from asap.view.stage import has_stage2
 
 
 def describe_slider(
@@ -58,8 +57,7 @@ def find_obstacle(record: Mapping[str, Any], identity: Mapping[str, Any]) -> str
     rounds = identity.get("recipe.rounds") or 1
     if rounds > 1:
         return f"the steps were scored {rounds} times on the way down, so each budget has its order"
-    stage2, method = identity.get("recipe.stage2"), identity.get("recipe.method")
-    if stage2 == "none" or method in _METHODS_WITHOUT_BUDGET:
+    if not has_stage2(identity):
         return "the method has no budget"
     return None
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from asap.trace import StepReason
+from asap.view.excluded import explain_exclusion
 from asap.view.highlight import Highlighter
 from asap.view.markup import describe_text
 from asap.view.slider import describe_slider
+from asap.view.stage import list_stages
 from asap.view.subject import is_reply_subject
 from asap.view.visible import show_controls
 
@@ -38,11 +41,13 @@ def describe_trace(
         **{name: record[name] for name in ("row", "outcome", "reason")},
         "id": show_controls(record["id"]),
         "detail": show_controls(record["detail"] or ""),
+        "explanation": explain_exclusion(record["reason"]),
         **texts,
         # Where there are no steps to read it from, or where they are the reply's.
         "thinking": describe(record["thinking"])
         if record["thinking"] is not None and (is_reply or record["steps"] is None)
         else None,
+        "stages": list_stages(record, identity),
         "stage1": stage1 and {**stage1, "failure": show_controls(stage1["failure"] or "") or None},
         "score_name": record["score_name"],
         "score_label": record["score_name"] or _SURPRISAL,
@@ -71,9 +76,16 @@ def _describe_steps(
             **{name: _keep_finite(step[name]) for name in ("surprisal", "score", "match")},
             "first_token": _show_token(step["first_token"]),
             "probability": _find_probability(step["surprisal"]),
+            "why": _explain(step),
         }
         for index, step in enumerate(record["steps"] or ())
     ]
+
+
+def _explain(step: Mapping[str, Any]) -> str | None:
+    """Why stage 1 drops the step; runs of earlier versions do not say."""
+    name = step.get("reason")
+    return name and show_controls(StepReason(name, step["reason_step"]).explain())
 
 
 def _keep_finite(value: float | None) -> float | None:

@@ -20,6 +20,7 @@
  * @property {string | null} first_token
  * @property {number | null} probability
  * @property {number | null} match
+ * @property {string | null} why stage 1 drops it
  */
 /**
  * @typedef {object} Slider
@@ -39,12 +40,14 @@
  * @property {string} outcome
  * @property {string | null} reason
  * @property {string | null} detail
+ * @property {{meaning: Piece[], remedy: Piece[] | null} | null} explanation of the reason
  * @property {Text} question
  * @property {Text} answer
  * @property {Text | null} anchor
  * @property {Text | null} reply
  * @property {Text | null} rewritten
  * @property {Text | null} thinking where the steps do not say it
+ * @property {Fate[]} stages the fates that dropped steps can have
  * @property {{mode: string, attempts: number, prompt_version: string | null, failure: string | null} | null} stage1
  * @property {string | null} score_name
  * @property {string} score_label

@@ -4,7 +4,7 @@
 import { clampBudget } from "asap/budget";
 import { announce, el } from "asap/dom";
 import { count, percent, several } from "asap/format";
-import { FATES, showFate } from "asap/step";
+import { nameFate, showFate } from "asap/step";
 import { makeStrip } from "asap/strip";
 
 /** @typedef {import("./api.js").Trace} Trace */
@@ -28,9 +28,6 @@ export class BudgetBar {
     this.strips = sides.map(({ trace }) => makeStrip(trace.steps, acts.jump));
     this.sums = sides.map(() => el("p", { class: "sum" }));
     this.difference = el("p", { class: "note difference" });
-    const legend = Object.keys(FATES).map((fate) =>
-      el("span", { class: "fate", "data-fate": fate }, showFate(/** @type {Fate} */ (fate))),
-    );
     const lines = sides.map(({ run }, at) =>
       el("div", { class: "side-sum" }, sides.length > 1 && el("strong", null, run.name), this.strips[at].node, this.sums[at]),
     );
@@ -44,9 +41,10 @@ export class BudgetBar {
         el(
           "div",
           { class: "switches" },
-          this.trace.outcome === "kept" && el("p", { class: "legend" }, legend),
-          this.trace.outcome === "kept" && this.showSwitch("kept", "Only kept"),
-          is_paired && this.showSwitch("differences", "Only differences"),
+          this.trace.outcome === "kept" && el("p", { class: "legend" }, showLegend(this.traces)),
+          this.trace.outcome === "kept" && this.showSwitch("only-kept", "Only kept"),
+          is_paired && this.showSwitch("only-differences", "Only differences"),
+          this.showSwitch("raw", "Raw text"),
         ),
       ),
       lines,
@@ -92,7 +90,7 @@ export class BudgetBar {
   /** @param {string} name @param {string} text */
   showSwitch(name, text) {
     const onchange = (/** @type {any} */ event) => this.acts.toggle(name, event.target.checked);
-    return el("label", { class: "inline" }, el("input", { type: "checkbox", id: `only-${name}`, checked: this.acts.isOn(name), onchange }), " ", text);
+    return el("label", { class: "inline" }, el("input", { type: "checkbox", id: name, checked: this.acts.isOn(name), onchange }), " ", text);
   }
 
   /**
@@ -122,13 +120,31 @@ export class BudgetBar {
   }
 }
 
+/** What the fates of these traces look like, and what the bars are. @param {Trace[]} traces */
+function showLegend(traces) {
+  const kept = traces.filter(({ outcome }) => outcome === "kept");
+  /** @param {string[]} words */
+  const join = (words) => [...new Set(words)].join(" / ");
+  /** @param {Fate} fate */
+  const show = (fate) => {
+    const having = kept.filter(({ stages }) => fate === "kept" || stages.includes(fate));
+    if (having.length === 0) return null;
+    const word = join(having.map((trace) => nameFate(trace, fate)));
+    return el("span", { class: "fate", "data-fate": fate }, showFate(word));
+  };
+  const scored = kept.filter(({ steps }) => steps.some(({ score, surprisal }) => score !== null || surprisal !== null));
+  const label = join(scored.map(({ score_label }) => score_label));
+  const bar = label && el("span", { class: "score" }, el("span", { class: "bar", style: { "--share": "0.6" } }), label);
+  return [show("kept"), show("stage1"), show("stage2"), bar];
+}
+
 /** @param {Trace} trace @param {State} state */
 function showSum(trace, { n_kept, tokens }) {
-  const { tokens_before, tokens_after_stage1, steps } = trace;
+  const { tokens_before, tokens_after_stage1, stages, steps } = trace;
   const share = tokens !== null && tokens_before ? ` (${percent(tokens / tokens_before)})` : null;
   /** @type {[string, import("./dom.js").Child][]} */
   const parts = [["tokens before", count(tokens_before)]];
-  if (tokens_after_stage1 !== null) parts.push(["after stage 1", count(tokens_after_stage1)]);
+  if (stages.length > 1) parts.push(["after stage 1", count(tokens_after_stage1)]);
   if (tokens !== null) parts.push(["kept", [el("strong", { class: "kept-tokens" }, count(tokens)), share]]);
   if (trace.outcome === "kept") parts.push(["steps", [el("strong", { class: "kept-steps" }, count(n_kept)), ` of ${count(steps.length)}`]]);
   return parts.map(([word, value]) => el("span", null, el("span", { class: "quiet" }, word), " ", value));

@@ -16,9 +16,11 @@ export class TraceBody {
   /**
    * @param {Side[]} sides one, or two side by side
    * @param {() => void} showAll asks for the texts that were cut
+   * @param {boolean} is_raw whether texts are shown as they stand
    */
-  constructor(sides, showAll) {
+  constructor(sides, showAll, is_raw) {
     this.sides = sides;
+    this.is_raw = is_raw;
     this.showAll = isStatic ? null : showAll;
     this.is_pair = sides.length === 2;
     const [left, right] = sides.map(({ trace }) => trace.steps);
@@ -45,8 +47,15 @@ export class TraceBody {
   makeBlocks({ trace }) {
     const is_own = trace.steps.some(({ score }) => score !== null);
     const values = trace.steps.map((step) => (is_own ? step.score : step.surprisal) ?? 0);
-    const most = values.reduce((a, b) => Math.max(a, b), 1e-9);
-    const scale = { label: trace.score_label, most, is_own, showAll: this.showAll };
+    const scale = {
+      label: trace.score_label,
+      least: Math.min(0, values.reduce((a, b) => Math.min(a, b), 0)),
+      most: values.reduce((a, b) => Math.max(a, b), 1e-9),
+      digits: values.every(Number.isInteger) ? 0 : 2,
+      is_own,
+      is_raw: this.is_raw,
+      showAll: this.showAll,
+    };
     return trace.steps.map((step) => showStep(step, scale));
   }
 
@@ -77,7 +86,7 @@ export class TraceBody {
     if (!text) return null;
     // Of two runs the steps come first.
     const open = !this.is_pair || name === "rewritten" || name === "thinking";
-    const shown = text.pieces.length ? showText(text, this.showAll) : el("p", { class: "note" }, "None.");
+    const shown = text.pieces.length ? showText(text, this.showAll, this.is_raw) : el("p", { class: "note" }, "None.");
     return el(
       "details",
       { class: `panel ${name}`, open },
@@ -98,13 +107,13 @@ export class TraceBody {
 
   /** @param {Side} side */
   showStage1({ trace }) {
-    const { stage1, anchor, reply } = trace;
-    if (!stage1 && !anchor && !reply) return null;
+    const { stages, stage1, anchor, reply } = trace;
+    if ((!stage1 || stage1.mode === "none") && !anchor && !reply) return null;
     const matches = trace.steps.map(({ match }) => match).filter((match) => match !== null);
     const mean = matches.reduce((sum, match) => sum + match, 0) / matches.length;
     const lowest = matches.reduce((a, b) => Math.min(a, b), 1);
     const facts = [
-      ["stage 1", stage1?.mode],
+      [stages.length > 1 ? "stage 1" : "pruned by", stage1?.mode],
       ["attempts", stage1?.attempts ? count(stage1.attempts) : null],
       ["prompt", stage1?.prompt_version],
       ["gave up", stage1?.failure],
@@ -122,7 +131,7 @@ export class TraceBody {
   /** Writes fates into the blocks of a side: only what changes is touched. @param {number} at @param {(Fate | null)[]} fates */
   setFates(at, fates) {
     this.blocks[at].forEach((block, index) => {
-      if (fates[index] !== this.fates[at][index]) setFate(block, fates[index]);
+      if (fates[index] !== this.fates[at][index]) setFate(block, fates[index], this.sides[at].trace);
     });
     this.fates[at] = fates;
   }

@@ -48,6 +48,7 @@ function showNumbers(summary) {
 function showFunnel(funnel) {
   if (funnel.length === 0) return null;
   const [first] = funnel;
+  const caption = funnel.length > 2 ? "What each stage left" : "What was left";
   /** @param {number | null | undefined} value @param {number | null | undefined} whole */
   const cell = (value, whole) =>
     el(
@@ -62,18 +63,18 @@ function showFunnel(funnel) {
     "section",
     { class: "table funnel" },
     scroller(
-      "What each stage left",
+      caption,
       el(
         "table",
         null,
-        el("caption", null, "What each stage left"),
+        el("caption", null, caption),
         el(
           "thead",
           null,
           el(
             "tr",
             null,
-            ["stage", ...(has_rows ? ["rows"] : []), "steps", "tokens"].map((heading, at) =>
+            [funnel.length > 2 ? "stage" : "when", ...(has_rows ? ["rows"] : []), "steps", "tokens"].map((heading, at) =>
               el("th", { scope: "col", class: at > 0 && "number" }, heading),
             ),
           ),

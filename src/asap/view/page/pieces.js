@@ -9,8 +9,16 @@ import { count } from "asap/format";
 
 const LONGEST_MATH = 4000;
 
-/** @param {Piece[]} pieces @returns {Node[]} */
-export function showPieces(pieces) {
+/** What ends mathematics, by what begins it. @type {Record<string, string>} */
+const CLOSING = { $: "$", $$: "$$", "\\(": "\\)", "\\[": "\\]" };
+
+/**
+ * @param {Piece[]} pieces
+ * @param {boolean} [is_raw] as the text stands: mathematics as TeX, marks where they are
+ * @returns {Node[]}
+ */
+export function showPieces(pieces, is_raw = false) {
+  if (is_raw) return pieces.map(showSource);
   let is_after_block = false;
   return pieces.map(([kind, content, detail]) => {
     // The line break between a block and what follows is the block's own edge on the page.
@@ -23,6 +31,14 @@ export function showPieces(pieces) {
     if (kind === "fence") return el("span", { class: "fence" }, text);
     return document.createTextNode(text);
   });
+}
+
+/** A piece as it stands in the text; what would not be seen has its mark still. @param {Piece} piece */
+function showSource([kind, text, detail]) {
+  if (kind === "control") return el("span", { class: "control" }, text);
+  if (kind === "code") return document.createTextNode(`\`${text}\``);
+  const is_math = (kind === "math" || kind === "display") && detail;
+  return document.createTextNode(is_math ? `${detail}${text}${CLOSING[detail]}` : text);
 }
 
 /** @param {string | [string, string][]} tokens */
@@ -69,9 +85,10 @@ async function drawMath(node) {
  * A text with a word on what was left out, and a way to all of it.
  * @param {Text} text
  * @param {(() => void) | null} showAll null where there is no way
+ * @param {boolean} [is_raw] as it stands
  */
-export function showText(text, showAll) {
-  const body = el("div", { class: "text" }, showPieces(text.pieces));
+export function showText(text, showAll, is_raw = false) {
+  const body = el("div", { class: is_raw ? "text is-raw" : "text" }, showPieces(text.pieces, is_raw));
   return [body, text.cut ? showCut(text.cut, showAll) : null];
 }
 

@@ -6,6 +6,7 @@ import { BudgetBar } from "asap/bar";
 import { TraceBody } from "asap/body";
 import { clampBudget, findNextBudget, stateAt } from "asap/budget";
 import { announce, el } from "asap/dom";
+import { showExclusion } from "asap/exclusion";
 import { markText, unmarkText } from "asap/find";
 import { count } from "asap/format";
 import { findNeighbours, pickList } from "asap/listing";
@@ -49,25 +50,29 @@ class TracePage {
     const budget = Number(params.get("budget"));
     /** @type {number | null} tokens; null for what the run decided */
     this.limit = params.has("budget") && Number.isFinite(budget) ? clampBudget(this.trace.slider, budget) : null;
-    this.onlys = new Set(params.get("only")?.split(","));
-    this.body = new TraceBody(sides, () => void this.showAll());
-    this.body.node.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.keepStep(event));
+    this.body = this.makeBody();
     this.bar = new BudgetBar(sides, this.body.is_paired, {
       setLimit: (limit) => this.setLimit(limit),
       jump: (step) => this.body.focusStep(step),
       nudge: (direction) => this.nudge(direction),
       toggle: (name, is_on) => this.toggle(name, is_on),
-      isOn: (name) => this.onlys.has(name),
+      isOn: (name) => this.params.has(name),
     });
-    for (const name of this.onlys) {
+    for (const name of ["only-kept", "only-differences"]) {
       // Not where there is no switch to take it back.
-      if (this.bar.node.querySelector(`#only-${name}`)) this.body.list.classList.add(`only-${name}`);
+      this.body.list.classList.toggle(name, this.params.has(name) && Boolean(this.bar.node.querySelector(`#${name}`)));
     }
     /** @type {Awaited<ReturnType<typeof findNeighbours>>} */
     this.neighbours = null;
     /** @type {ReturnType<typeof findNeighbours> | undefined} */
     this.finding = undefined;
     this.turns = el("span", { class: "turns" });
+  }
+
+  makeBody() {
+    const body = new TraceBody(this.sides, () => void this.showAll(), this.params.has("raw"));
+    body.node.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.keepStep(event));
+    return body;
   }
 
   view() {
@@ -89,6 +94,7 @@ class TracePage {
         { keys: ["]"], says: "larger budget: one step more", act: () => this.nudge(1) },
         { keys: ["0"], says: "the run's own budget", act: () => this.setLimit(null) },
         { keys: ["o"], says: "only the kept steps, or all", act: () => document.getElementById("only-kept")?.click() },
+        { keys: ["r"], says: "raw text, or as it reads best", act: () => document.getElementById("raw")?.click() },
         ...(isStatic ? [] : [{ keys: ["/"], says: "to the list and its search", act: () => go(this.listAddress()) }]),
         { keys: ["Escape"], says: "back to the list", act: () => go(this.listAddress()) },
       ],
@@ -117,7 +123,7 @@ class TracePage {
 
   /** @param {string} title */
   showHead(title) {
-    const { row, outcome, reason, detail } = this.trace;
+    const { row, outcome, reason } = this.trace;
     const list = el("a", { class: "button", href: this.listAddress() }, "List");
     return el(
       "div",
@@ -130,7 +136,7 @@ class TracePage {
         showOutcome(outcome, reason),
       ),
       el("div", { class: "actions" }, this.showBeside(), this.turns, list),
-      detail && el("p", { class: "banner" }, detail),
+      showExclusion(this.trace),
     );
   }
 
@@ -200,13 +206,13 @@ class TracePage {
     this.decide();
   }
 
-  /** Shows only steps of a kind, or all of them. @param {string} name @param {boolean} is_on */
+  /** A switch: only steps of a kind, or texts as they stand. @param {string} name @param {boolean} is_on */
   toggle(name, is_on) {
-    this.body.list.classList.toggle(`only-${name}`, is_on);
-    if (is_on) this.onlys.add(name);
-    else this.onlys.delete(name);
-    this.params.set("only", [...this.onlys].join(","));
+    if (is_on) this.params.set(name, "1");
+    else this.params.delete(name);
     this.keep();
+    if (name === "raw") this.redraw();
+    else this.body.list.classList.toggle(name, is_on);
   }
 
   /** The step that was gone to is part of the address. @param {FocusEvent} event */
@@ -233,11 +239,17 @@ class TracePage {
   async showAll() {
     const full = await Promise.all(this.sides.map(({ run }) => get(`${pathOf(run.n, this.row)}?full=1`)));
     this.sides = this.sides.map(({ run }, at) => ({ run, trace: full[at] }));
+    this.redraw();
+  }
+
+  redraw() {
     const before = this.body;
-    this.body = new TraceBody(this.sides, () => void this.showAll());
+    this.body = this.makeBody();
     this.body.list.className = before.list.className;
-    this.body.node.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.keepStep(event));
     before.node.replaceWith(this.body.node);
+    this.body.finish();
     this.decide();
+    const text = this.params.get("find");
+    if (text) markText(text, document.querySelectorAll(".trace .text"));
   }
 }

@@ -13,6 +13,7 @@ import { scroller } from "asap/table";
 /** @typedef {import("./api.js").TraceRow} TraceRow */
 
 const PAGE = 100;
+const STAGE1_MODES = ["extract", "select", "rewrite"];
 
 /** @type {[string, string, boolean][]} name, heading, whether numeric */
 const COLUMNS = [
@@ -250,7 +251,9 @@ class TraceTable {
   /** @param {TraceRow[]} rows @param {number} offset */
   showTable(rows, offset) {
     const has_similarity = rows.some(({ similarity }) => similarity !== null);
-    const columns = COLUMNS.filter(([name]) => name !== "similarity" || has_similarity);
+    const has_stage1 = this.page?.modes.some((mode) => STAGE1_MODES.includes(mode)) ?? true;
+    const absent = [has_similarity ? "" : "similarity", has_stage1 ? "" : "mode"];
+    const columns = COLUMNS.filter(([name]) => !absent.includes(name));
     const list = pickList(this.params);
     return scroller(
       "Traces",
@@ -262,7 +265,7 @@ class TraceTable {
         el(
           "tbody",
           null,
-          rows.map((row, at) => showRow(row, href(["run", this.n, "trace", row.row], { ...list, at: offset + at }), has_similarity)),
+          rows.map((row, at) => showRow(row, href(["run", this.n, "trace", row.row], { ...list, at: offset + at }), absent)),
         ),
       ),
     );
@@ -295,8 +298,8 @@ function stop(event) {
   event.preventDefault();
 }
 
-/** @param {TraceRow} row @param {string} address @param {boolean} has_similarity */
-function showRow(row, address, has_similarity) {
+/** @param {TraceRow} row @param {string} address @param {string[]} absent columns that are not shown */
+function showRow(row, address, absent) {
   const number = (/** @type {import("./dom.js").Child} */ value) => el("td", { class: "number" }, value);
   return el(
     "tr",
@@ -304,7 +307,7 @@ function showRow(row, address, has_similarity) {
     number(row.row),
     el("th", { scope: "row" }, el("a", { class: "open", href: address }, row.id || "–")),
     el("td", null, showOutcome(row.outcome, row.reason)),
-    el("td", null, row.mode ?? "–"),
+    !absent.includes("mode") && el("td", null, row.mode ?? "–"),
     number(count(row.tokens_before)),
     number(count(row.tokens_after)),
     el(
@@ -315,7 +318,7 @@ function showRow(row, address, has_similarity) {
     ),
     number(count(row.steps_before)),
     number(count(row.steps_after)),
-    has_similarity && number(decimal(row.similarity)),
+    !absent.includes("similarity") && number(decimal(row.similarity)),
   );
 }
 
