@@ -6,10 +6,11 @@ import { BudgetBar } from "asap/bar";
 import { TraceBody } from "asap/body";
 import { findNextBudget, stateAt } from "asap/budget";
 import { announce, el } from "asap/dom";
-import { markText, unmarkText } from "asap/find";
+import { goToText, markText, unmarkText } from "asap/find";
 import { count } from "asap/format";
 import { findNeighbours, pickList } from "asap/listing";
 import { go, href, keepInAddress } from "asap/routes";
+import { openSearch } from "asap/search";
 import { showOutcome } from "asap/traces";
 
 /** @typedef {import("./api.js").Trace} Trace */
@@ -30,6 +31,11 @@ export async function traceView({ parts, params }) {
   const [{ runs }, ...traces] = await Promise.all([getRuns(), ...shown.map((each) => getAgain(pathOf(each, row)))]);
   const sides = traces.map((trace, at) => ({ run: runs[shown[at]], trace }));
   return new TracePage(runs, row, params, sides).view();
+}
+
+/** What of a hit goes into an address. @param {import("./search.js").Hit | null} hit */
+function pickHit(hit) {
+  return hit && { row: hit.row, where: hit.where };
 }
 
 class TracePage {
@@ -53,12 +59,14 @@ class TracePage {
     this.bar = new BudgetBar(sides, this.body.is_paired, {
       setLimit: (limit) => this.setLimit(limit),
       jump: (step) => this.body.focusStep(step),
-      toggle: (name, is_on) => this.body.list.classList.toggle(name, is_on),
+      toggle: (name, is_on) => this.toggle(name, is_on),
     });
-    /** @type {Awaited<ReturnType<typeof findNeighbours>>} */
+    this.restoreSwitches();
+    /** @type {{before: Record<string, any> | null, after: Record<string, any> | null} | null} parameters of the two */
     this.neighbours = null;
-    /** @type {ReturnType<typeof findNeighbours> | undefined} */
+    /** @type {Promise<void> | undefined} */
     this.finding = undefined;
+    this.has_left = false;
     this.turns = el("span", { class: "turns" });
   }
 
@@ -71,12 +79,15 @@ class TracePage {
       is_plain: true,
       node: [this.showHead(title), this.bar.node, this.body.node],
       shown: () => void this.afterwards(),
-      leave: unmarkText,
+      leave: () => {
+        this.has_left = true;
+        unmarkText();
+      },
       keys: [
         { keys: ["j", "ArrowDown"], says: "next step", act: () => this.body.walk(1) },
         { keys: ["k", "ArrowUp"], says: "previous step", act: () => this.body.walk(-1) },
-        { keys: ["n"], says: "next trace of the list", act: () => void this.turn("after") },
-        { keys: ["p"], says: "previous trace of the list", act: () => void this.turn("before") },
+        { keys: ["n"], says: `next ${this.isHit ? "hit" : "trace of the list"}`, act: () => void this.turn("after") },
+        { keys: ["p"], says: `previous ${this.isHit ? "hit" : "trace of the list"}`, act: () => void this.turn("before") },
         { keys: ["["], says: "smaller budget: one step fewer", act: () => this.nudge(-1) },
         { keys: ["]"], says: "larger budget: one step more", act: () => this.nudge(1) },
         { keys: ["0"], says: "the run's own budget", act: () => this.setLimit(null) },
@@ -87,20 +98,54 @@ class TracePage {
     };
   }
 
+  /** Whether this trace was come to by a search, whose hits are walked then. */
+  get isHit() {
+    return this.params.has("find") && !isStatic;
+  }
+
   /** What the trace need not wait for. */
   async afterwards() {
     const text = this.params.get("find");
     if (text) {
-      this.body.findStep(text);
+      const where = this.params.get("where") ?? "thinking";
+      if (where !== "thinking" || !this.body.findStep(text)) goToText(text, document.querySelector(`.panel.${CSS.escape(where)}`));
       markText(text, document.querySelectorAll(".trace .text"));
     }
-    this.finding = findNeighbours(this.n, this.params, this.row).catch(() => null);
-    this.neighbours = await this.finding;
-    if (!this.neighbours) return;
-    const { position, total, after } = this.neighbours;
-    const place = el("span", { class: "quiet number" }, `${count(position + 1)} of ${count(total)}`);
-    this.turns.replaceChildren(this.showTurn("before", "Previous", "p"), place, this.showTurn("after", "Next", "n"));
-    if (after && !isStatic) void getAgain(pathOf(this.n, after.row)).catch(() => null);
+    this.finding = (this.isHit ? this.findHits() : this.findRows()).catch(() => undefined);
+    await this.finding;
+    const after = this.neighbours?.after;
+    if (after && !isStatic && !this.has_left) void getAgain(pathOf(this.n, after.row)).catch(() => null);
+  }
+
+  /** The neighbours in the list. */
+  async findRows() {
+    const found = await findNeighbours(this.n, this.params, this.row);
+    if (found) this.showTurns(found, `${count(found.position + 1)} of ${count(found.total)}`);
+  }
+
+  /** The neighbours among the hits: it is searched until the next one is known. */
+  async findHits() {
+    const search = openSearch(this.n, this.params.get("find") ?? "", this.params);
+    for (;;) {
+      const found = search.findNeighbours(this.row, this.params.get("where"));
+      if (found) {
+        const { position, before, after } = found;
+        const place = `hit ${count(position + 1)} of ${count(search.hits.length)}${search.isDone ? "" : " so far"}`;
+        this.showTurns({ before: pickHit(before), after: pickHit(after) }, place);
+      }
+      if (this.has_left || search.isDone || found?.after) return;
+      await search.ask();
+    }
+  }
+
+  /** @param {NonNullable<TracePage["neighbours"]>} neighbours @param {string} place */
+  showTurns(neighbours, place) {
+    this.neighbours = { before: neighbours.before, after: neighbours.after };
+    this.turns.replaceChildren(
+      this.showTurn("before", "Previous", "p"),
+      el("span", { class: "quiet number" }, place),
+      this.showTurn("after", "Next", "n"),
+    );
   }
 
   // The head: which row, its neighbours, the other run.
@@ -126,7 +171,7 @@ class TracePage {
 
   listAddress() {
     const q = this.params.get("find");
-    if (q) return href(["run", this.n, "traces"], { q });
+    if (q) return href(["run", this.n, "traces"], { ...pickList(this.params), q });
     const offset = Math.floor(Number(this.params.get("at") ?? 0) / 100) * 100;
     return href(["run", this.n, "traces"], { ...pickList(this.params), offset: offset || null });
   }
@@ -142,9 +187,8 @@ class TracePage {
   turnAddress(which) {
     const neighbour = this.neighbours?.[which];
     if (!neighbour) return null;
-    // A budget in tokens is this trace's own and does not go along.
-    const { budget, ...rest } = Object.fromEntries(this.params);
-    return href(["run", this.n, "trace", neighbour.row], { ...rest, at: neighbour.at });
+    const { row, ...place } = neighbour;
+    return href(["run", this.n, "trace", row], { ...Object.fromEntries(this.params), ...place });
   }
 
   /** @param {"before" | "after"} which */
@@ -152,7 +196,7 @@ class TracePage {
     await this.finding;
     const address = this.turnAddress(which);
     if (address) go(address);
-    else announce("No further trace");
+    else announce(this.isHit ? "No further hit" : "No further trace");
   }
 
   showBeside() {
@@ -170,7 +214,31 @@ class TracePage {
     return el("label", { class: "inline" }, "Beside it ", select);
   }
 
-  // The budget.
+  // The switches over the steps and the budget, both kept in the address.
+
+  /** @param {string} name @param {boolean} is_on */
+  toggle(name, is_on) {
+    this.body.list.classList.toggle(name, is_on);
+    if (is_on) this.params.set(name, "1");
+    else this.params.delete(name);
+    this.keep();
+  }
+
+  restoreSwitches() {
+    for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (this.bar.node.querySelectorAll(".switches input"))) {
+      input.checked = this.params.get(input.id) === "1";
+      this.body.list.classList.toggle(input.id, input.checked);
+    }
+  }
+
+  /** Writes the state into the address, and into those of the neighbours. */
+  keep() {
+    keepInAddress(["run", this.n, "trace", this.row], this.params);
+    for (const [at, which] of /** @type {const} */ ([[0, "before"], [2, "after"]])) {
+      const address = this.turnAddress(which);
+      if (address) this.turns.children[at]?.setAttribute("href", address);
+    }
+  }
 
   /** To the budget at which the next step goes, or comes back. @param {1 | -1} direction */
   nudge(direction) {
@@ -186,7 +254,7 @@ class TracePage {
     this.limit = limit;
     if (limit === null) this.params.delete("budget");
     else this.params.set("budget", String(limit));
-    keepInAddress(["run", this.n, "trace", this.row], this.params);
+    this.keep();
     this.decide();
   }
 
