@@ -112,7 +112,9 @@ def _list_distinct(index: TraceIndex, column: str) -> list[str]:
 
 
 def write_where(query: TraceFilter) -> tuple[str, list[Any]]:
-    """A condition on the table `traces` and its parameters. Names of columns come from here, values never do."""
+    """A condition on the table `traces` and its parameters. Names of columns come from here, values
+    never do.
+    """
     terms: list[tuple[str, Any]] = [
         (f"{name} = ?", getattr(query, name)) for name in ("outcome", "reason", "mode")
     ]

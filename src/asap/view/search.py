@@ -182,7 +182,7 @@ def _read_matching(
     paths = [index.shards[scope.shards[at]] for at in places]
     matching = _match_shards(index, paths, text)
     for at, path in zip(places, paths, strict=True):
-        found = matching.get(int(path.stem), frozenset())
+        found = matching.get(int(path.stem), set())
         numbered = enumerate(scope.positions[at], scope.offsets[at])
         chosen = [(n, position) for n, position in numbered if position in found]
         if chosen:
