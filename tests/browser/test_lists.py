@@ -150,6 +150,98 @@ def test_search_in_text(examples: str, open_page: Callable[..., Any]) -> None:
     page.locator(".hits li").first.wait_for()
 
 
+def read_hits(page: Any) -> list[tuple[str, str]]:
+    """Of each hit the row's id and the field."""
+    lines = page.locator(".hits li").all()
+    return [(line.locator("a").inner_text(), line.locator(".where").inner_text()) for line in lines]
+
+
+def test_next_and_previous_walk_the_hits(examples: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{examples}#/run/0/traces?q=strength")
+    page.locator(".pager", has_text="hits in 4 rows").wait_for()
+    hits = read_hits(page)
+    assert len(hits) >= 3
+    page.locator(".hits a").first.click()
+    for n, (name, where) in enumerate(hits, start=1):
+        page.locator(".turns", has_text=f"hit {n} of {len(hits)}").wait_for()
+        assert page.locator("h1").inner_text() == name
+        assert f"where={where}" in page.url
+        marked = page.evaluate("[...CSS.highlights.get('found')].map((range) => range.toString())")
+        assert {text.lower() for text in marked} == {"strength"}
+        in_panel = page.evaluate("document.activeElement.closest('.panel')?.className ?? ''")
+        assert (where in in_panel) == (where != "thinking")
+        page.keyboard.press("n")
+    assert page.get_by_role("link", name="Next").get_attribute("aria-disabled") == "true"
+    address = page.url
+    page.keyboard.press("p")
+    page.locator(".turns", has_text=f"hit {len(hits) - 1} of").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".hits li").first.wait_for()
+    assert read_hits(page) == hits
+    # The address of a hit alone knows its place too.
+    again = open_page(address)
+    again.locator(".turns", has_text=f"hit {len(hits)} of {len(hits)}").wait_for()
+
+
+def test_a_search_within_the_filters(
+    many: Path,
+    many_rows: list[dict[str, Any]],
+    serve: Callable[..., str],
+    open_page: Callable[..., Any],
+) -> None:
+    limit = sorted(len(row["steps"] or ()) for row in many_rows)[-20]
+    page = open_page(f"{serve(many)}#/run/0/traces")
+    page.get_by_label("Search in text").press_sequentially("TOTAL_")
+    page.locator(".pager", has_text="hits").wait_for()
+    page.get_by_label("Search in text").press_sequentially("2")
+    page.get_by_label("Steps before, min").fill(str(limit))
+    fields = ("question", "thinking", "answer")
+    expected = [
+        (row["id"], field)
+        for row in many_rows
+        for field in fields
+        if len(row["steps"] or ()) >= limit and "total_2" in (row[field] or "").lower()
+    ]
+    n_rows = sum(len(row["steps"] or ()) >= limit for row in many_rows)
+    assert len(expected) > 3
+    said = f"{len(expected)} hits in {n_rows} rows that pass the filters"
+    page.locator(".pager", has_text=said).wait_for()
+    assert read_hits(page) == expected
+    assert f"min_steps_before={limit}" in page.url
+    assert "q=TOTAL_2" in page.url
+    page.locator(".hits a").nth(1).click()
+    page.locator(".turns", has_text=f"hit 2 of {len(expected)}").wait_for()
+    page.keyboard.press("n")
+    page.locator(".turns", has_text=f"hit 3 of {len(expected)}").wait_for()
+    assert page.locator("h1").inner_text() == expected[2][0]
+    page.keyboard.press("Escape")
+    page.locator(".pager", has_text=said).wait_for()
+    page.get_by_role("button", name="Clear search and filters").click()
+    wait_for_rows(page, "of 250 rows")
+
+
+def test_budget_and_switches_go_along(examples: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{examples}#/run/0/trace/1")
+    page.locator(".turns a").first.wait_for()
+    page.get_by_label("Budget, tokens").fill("400")
+    page.get_by_label("Only kept").check()
+    page.get_by_role("link", name="Next").click()
+    for row in (2, 3):
+        page.locator(".title", has_text=f"row {row}").wait_for()
+        assert page.get_by_label("Budget, tokens").input_value() == "400"
+        assert page.get_by_label("Only kept").is_checked()
+        n_kept = int(page.locator(".kept-steps").inner_text())
+        assert page.locator(".step:visible").count() == n_kept
+        assert "budget=400" in page.url
+        page.keyboard.press("n")
+    page.keyboard.press("o")
+    page.keyboard.press("0")
+    page.keyboard.press("p")
+    page.locator(".title", has_text="row 2").wait_for()
+    assert not page.get_by_label("Only kept").is_checked()
+    assert page.url.endswith("#/run/0/trace/2?at=2")
+
+
 def test_by_keyboard_alone(examples: str, open_page: Callable[..., Any]) -> None:
     page = open_page(f"{examples}#/run/0")
     page.keyboard.press("Tab")

@@ -179,6 +179,8 @@ def test_large_answers_are_compressed_for_those_who_ask(client: Any) -> None:
         ("/api/runs/0/search?q=a&cursor=-3", "cursor"),
         ("/api/runs/0/search?q=a&cursor=999", "cursor"),
         ("/api/runs/0/search?q=a&limit=0", "limit"),
+        ("/api/runs/0/search?q=a&min_kept=much", "min_kept"),
+        ("/api/runs/0/search?q=a&shape=round", "shape"),
         ("/api/overview?runs=", "runs"),
         ("/api/overview?runs=0,7", "runs"),
         ("/api/overview?runs=0;1", "runs"),

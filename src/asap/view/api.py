@@ -28,14 +28,12 @@ from asap.view.problems import (
 from asap.view.prune_run import PruneRun
 from asap.view.run import Run, open_run
 from asap.view.run_folder import RunFolder
+from asap.view.search import SearchQuery
 from asap.view.table_value import describe_table
 from asap.view.visible import show_controls
 
 Query = Mapping[str, str]
 """Parameters of a path, as text."""
-
-
-_MOST_HITS = 100
 
 
 class Api:
@@ -187,10 +185,7 @@ def _answer_search(api: Api, groups: tuple[str, ...], query: Query) -> Any | Non
     run = api.find_run(groups[0])
     if not isinstance(run, PruneRun):
         return None
-    limit = query.get("limit", "20")
-    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST_HITS:
-        raise InputError(f"limit: a number from 1 to {_MOST_HITS}")
-    return run.search(query.get("q", ""), query.get("cursor") or None, int(limit))
+    return run.search(_read_query(SearchQuery, query))
 
 
 def _answer_trace(api: Api, groups: tuple[str, ...], query: Query) -> Any | None:

@@ -63,7 +63,10 @@ class TraceIndex:
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise RunFolderError(f"cannot read {folder / 'traces'}: {reason}") from None
-        # From here on there are queries over the table alone.
+        # From here on there are queries over the table and the shards alone.
+        if paths:
+            folders = [str(folder / "traces")]
+            self._connection.execute("SET allowed_directories = $folders", {"folders": folders})
         self._connection.execute("SET enable_external_access = false")
         counts = dict(self.query("SELECT shard, count(*) FROM traces GROUP BY shard"))
         self.shards = paths
@@ -77,7 +80,9 @@ class TraceIndex:
         return self.offsets[-1]
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query over the table `traces`; may be called from several threads."""
+        """The rows of a query over the table `traces` or the shards' files; may be called from
+        several threads.
+        """
         with self._connection.cursor() as cursor:
             return cursor.execute(sql, list(parameters)).fetchall()
 

@@ -29,8 +29,8 @@ _COLUMNS: tuple[_Column, ...] = get_args(_Column)
 _Number = float | None
 
 
-class TraceQuery(BaseModel):
-    """Which traces to list. What is not given does not filter."""
+class TraceFilter(BaseModel):
+    """Which traces are meant. What is not given does not filter."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,6 +49,11 @@ class TraceQuery(BaseModel):
     max_steps_before: _Number = None
     min_similarity: _Number = None
     max_similarity: _Number = None
+
+
+class TraceQuery(TraceFilter):
+    """Which traces to list, in which order, which page of them."""
+
     sort: _Column = "row"
     desc: bool = False
     offset: int = Field(default=0, ge=0)
@@ -62,7 +67,7 @@ def list_traces(index: TraceIndex, query: TraceQuery) -> dict[str, Any]:
         As JSON: `total` traces that pass the filters, `offset`, and `rows`. Where the column of the
         order has no value a trace comes last, both ways; equal ones come by row.
     """
-    where, parameters = _write_where(query)
+    where, parameters = write_where(query)
     direction = "DESC" if query.desc else "ASC"
     order = f"{query.sort} {direction} NULLS LAST, row"
     total = index.query(f"SELECT count(*) FROM traces WHERE {where}", parameters)[0][0]
@@ -106,8 +111,10 @@ def _list_distinct(index: TraceIndex, column: str) -> list[str]:
     return [value for (value,) in found]
 
 
-def _write_where(query: TraceQuery) -> tuple[str, list[Any]]:
-    """A condition and its parameters. Names of columns come from here, values never do."""
+def write_where(query: TraceFilter) -> tuple[str, list[Any]]:
+    """A condition on the table `traces` and its parameters. Names of columns come from here, values
+    never do.
+    """
     terms: list[tuple[str, Any]] = [
         (f"{name} = ?", getattr(query, name)) for name in ("outcome", "reason", "mode")
     ]

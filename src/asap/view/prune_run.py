@@ -13,7 +13,7 @@ from asap.view.listing import TraceQuery, describe_filters, find_rows, list_trac
 from asap.view.overview import describe_counts, describe_settings
 from asap.view.prune_figure import draw_up_figures, read_sample
 from asap.view.run_folder import RunFolder
-from asap.view.search import MOST_CHARACTERS, search_traces
+from asap.view.search import MOST_CHARACTERS, SearchQuery, search_traces
 from asap.view.trace_page import describe_trace
 
 
@@ -68,27 +68,24 @@ class PruneRun:
         """The lines of the list for some rows, ascending."""
         return find_rows(self.index, rows)
 
-    def search(self, text: str, cursor: str | None, limit: int) -> dict[str, Any]:
-        """The next hits of a text.
-
-        Args:
-            text: what to find, as it is.
-            cursor: of the answer before; None begins.
-            limit: hits after which to come back.
+    def search(self, query: SearchQuery) -> dict[str, Any]:
+        """The next hits of a text in the traces that pass the filters.
 
         Raises:
             InputError: there is no text, it is too long, or the cursor is none of ours.
+            RunFolderError: a shard cannot be read.
         """
-        if not text or len(text) > MOST_CHARACTERS:
+        if not query.q or len(query.q) > MOST_CHARACTERS:
             raise InputError(f"give a text of 1 to {MOST_CHARACTERS} characters")
-        if cursor is not None and not (cursor.isdecimal() and int(cursor) <= self.n_rows):
+        start = int(query.cursor or 0)
+        if start > self.n_rows:
             raise InputError("the cursor is not one that a search gave")
-        found = search_traces(self.index, text, int(cursor or 0), limit)
+        found = search_traces(self.index, query.q, start, query.limit, wanted=query)
         return {
             "hits": [hit.to_json() for hit in found.hits],
             "cursor": None if found.is_done else str(found.n_searched),
             "n_searched": found.n_searched,
-            "n_rows": self.n_rows,
+            "n_rows": found.n_rows,
         }
 
     def trace(self, row: int, *, is_full: bool = False) -> dict[str, Any] | None:

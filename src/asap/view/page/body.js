@@ -3,6 +3,7 @@
 
 import { isStatic } from "asap/api";
 import { el } from "asap/dom";
+import { hasText } from "asap/find";
 import { count, decimal, several } from "asap/format";
 import { showText } from "asap/pieces";
 import { setFate, showStep } from "asap/step";
@@ -170,12 +171,12 @@ export class TraceBody {
     block.scrollIntoView({ block: "nearest" });
   }
 
-  /** Goes to the first step that has a text. @param {string} text */
+  /** Goes to the first step that has a text. @param {string} text @returns {boolean} false where none has */
   findStep(text) {
     this.finish();
-    const wanted = text.toLowerCase();
-    const step = this.blocks[0].findIndex((block) => block.textContent?.toLowerCase().includes(wanted));
+    const step = this.blocks[0].findIndex((block) => hasText(block.textContent, text));
     if (step >= 0) this.focusStep(step);
+    return step >= 0;
   }
 }
 

@@ -15,19 +15,24 @@ export const RANGES = /** @type {const} */ ([
 
 const EXACT = ["outcome", "reason", "mode"];
 
-/** Names of the parameters that say which rows and in which order. */
-export const LIST_PARAMS = [
-  ...EXACT,
-  "id",
-  ...RANGES.flatMap(([name]) => [`min_${name}`, `max_${name}`]),
-  "sort",
-  "desc",
-];
+const FILTERS = [...EXACT, "id", ...RANGES.flatMap(([name]) => [`min_${name}`, `max_${name}`])];
 
-/** The part of an address that says which list. @param {URLSearchParams} params @returns {Record<string, string>} */
+/** Names of the parameters that say which rows and in which order. */
+export const LIST_PARAMS = [...FILTERS, "sort", "desc"];
+
+/** The part of an address that says which list. @param {URLSearchParams} params */
 export function pickList(params) {
-  const picked = LIST_PARAMS.map((name) => [name, params.get(name)]).filter(([, value]) => value);
-  return Object.fromEntries(picked);
+  return pick(LIST_PARAMS, params);
+}
+
+/** The part of it that says which rows. @param {URLSearchParams} params */
+export function pickFilters(params) {
+  return pick(FILTERS, params);
+}
+
+/** @param {string[]} names @param {URLSearchParams} params @returns {Record<string, string>} */
+function pick(names, params) {
+  return Object.fromEntries(names.map((name) => [name, params.get(name)]).filter(([, value]) => value));
 }
 
 /**

@@ -7,10 +7,11 @@ import { TraceBody } from "asap/body";
 import { clampBudget, findNextBudget, stateAt } from "asap/budget";
 import { announce, el } from "asap/dom";
 import { showExclusion } from "asap/exclusion";
-import { markText, unmarkText } from "asap/find";
+import { goToText, markText, unmarkText } from "asap/find";
 import { count } from "asap/format";
 import { findNeighbours, pickList } from "asap/listing";
 import { go, href, keepInAddress } from "asap/routes";
+import { openSearch } from "asap/search";
 import { showOutcome } from "asap/traces";
 
 /** @typedef {import("./api.js").Trace} Trace */
@@ -31,6 +32,11 @@ export async function traceView({ parts, params }) {
   const [{ runs }, ...traces] = await Promise.all([getRuns(), ...shown.map((each) => getAgain(pathOf(each, row)))]);
   const sides = traces.map((trace, at) => ({ run: runs[shown[at]], trace }));
   return new TracePage(runs, row, params, sides).view();
+}
+
+/** What of a hit goes into an address. @param {import("./search.js").Hit | null} hit */
+function pickHit(hit) {
+  return hit && { row: hit.row, where: hit.where };
 }
 
 class TracePage {
@@ -62,10 +68,11 @@ class TracePage {
       // Not where there is no switch to take it back.
       this.body.list.classList.toggle(name, this.params.has(name) && Boolean(this.bar.node.querySelector(`#${name}`)));
     }
-    /** @type {Awaited<ReturnType<typeof findNeighbours>>} */
+    /** @type {{before: Record<string, any> | null, after: Record<string, any> | null} | null} parameters of the two */
     this.neighbours = null;
-    /** @type {ReturnType<typeof findNeighbours> | undefined} */
+    /** @type {Promise<void> | undefined} */
     this.finding = undefined;
+    this.has_left = false;
     this.turns = el("span", { class: "turns" });
   }
 
@@ -84,12 +91,15 @@ class TracePage {
       is_plain: true,
       node: [this.showHead(title), this.bar.node, this.body.node],
       shown: () => void this.afterwards(),
-      leave: unmarkText,
+      leave: () => {
+        this.has_left = true;
+        unmarkText();
+      },
       keys: [
         { keys: ["j", "ArrowDown"], says: "next step", act: () => this.body.walk(1) },
         { keys: ["k", "ArrowUp"], says: "previous step", act: () => this.body.walk(-1) },
-        { keys: ["n"], says: "next trace of the list", act: () => void this.turn("after") },
-        { keys: ["p"], says: "previous trace of the list", act: () => void this.turn("before") },
+        { keys: ["n"], says: `next ${this.isHit ? "hit" : "trace of the list"}`, act: () => void this.turn("after") },
+        { keys: ["p"], says: `previous ${this.isHit ? "hit" : "trace of the list"}`, act: () => void this.turn("before") },
         { keys: ["["], says: "smaller budget: one step fewer", act: () => this.nudge(-1) },
         { keys: ["]"], says: "larger budget: one step more", act: () => this.nudge(1) },
         { keys: ["0"], says: "the run's own budget", act: () => this.setLimit(null) },
@@ -101,22 +111,62 @@ class TracePage {
     };
   }
 
+  /** Whether this trace was come to by a search, whose hits are walked then. */
+  get isHit() {
+    return this.params.has("find") && !isStatic;
+  }
+
   /** What the trace need not wait for. */
   async afterwards() {
     const text = this.params.get("find");
     const step = this.params.get("step");
     if (step && this.trace.steps[Number(step)]) this.body.focusStep(Number(step));
     if (text) {
-      if (!step) this.body.findStep(text);
+      if (!step) this.goToFound(text);
       markText(text, document.querySelectorAll(".trace .text"));
     }
-    this.finding = findNeighbours(this.n, this.params, this.row).catch(() => null);
-    this.neighbours = await this.finding;
-    if (!this.neighbours) return;
-    const { position, total, after } = this.neighbours;
-    const place = el("span", { class: "quiet number" }, `${count(position + 1)} of ${count(total)}`);
-    this.turns.replaceChildren(this.showTurn("before", "Previous", "p"), place, this.showTurn("after", "Next", "n"));
-    if (after && !isStatic) void getAgain(pathOf(this.n, after.row)).catch(() => null);
+    this.finding = (this.isHit ? this.findHits() : this.findRows()).catch(() => undefined);
+    await this.finding;
+    const after = this.neighbours?.after;
+    if (after && !isStatic && !this.has_left) void getAgain(pathOf(this.n, after.row)).catch(() => null);
+  }
+
+  /** To the first place of what was searched for. @param {string} text */
+  goToFound(text) {
+    const where = this.params.get("where") ?? "thinking";
+    if (where === "thinking" && this.body.findStep(text)) return;
+    goToText(text, document.querySelector(`.panel.${CSS.escape(where)}`));
+  }
+
+  /** The neighbours in the list. */
+  async findRows() {
+    const found = await findNeighbours(this.n, this.params, this.row);
+    if (found) this.showTurns(found, `${count(found.position + 1)} of ${count(found.total)}`);
+  }
+
+  /** The neighbours among the hits: it is searched until the next one is known. */
+  async findHits() {
+    const search = openSearch(this.n, this.params.get("find") ?? "", this.params);
+    for (;;) {
+      const found = search.findNeighbours(this.row, this.params.get("where"));
+      if (found) {
+        const { position, before, after } = found;
+        const place = `hit ${count(position + 1)} of ${count(search.hits.length)}${search.isDone ? "" : " so far"}`;
+        this.showTurns({ before: pickHit(before), after: pickHit(after) }, place);
+      }
+      if (this.has_left || search.isDone || found?.after) return;
+      await search.ask();
+    }
+  }
+
+  /** @param {NonNullable<TracePage["neighbours"]>} neighbours @param {string} place */
+  showTurns(neighbours, place) {
+    this.neighbours = { before: neighbours.before, after: neighbours.after };
+    this.turns.replaceChildren(
+      this.showTurn("before", "Previous", "p"),
+      el("span", { class: "quiet number" }, place),
+      this.showTurn("after", "Next", "n"),
+    );
   }
 
   // The head: which row, its neighbours, the other run.
@@ -142,7 +192,7 @@ class TracePage {
 
   listAddress() {
     const q = this.params.get("find");
-    if (q) return href(["run", this.n, "traces"], { q });
+    if (q) return href(["run", this.n, "traces"], { ...pickList(this.params), q });
     const offset = Math.floor(Number(this.params.get("at") ?? 0) / 100) * 100;
     return href(["run", this.n, "traces"], { ...pickList(this.params), offset: offset || null });
   }
@@ -158,9 +208,10 @@ class TracePage {
   turnAddress(which) {
     const neighbour = this.neighbours?.[which];
     if (!neighbour) return null;
-    // A budget in tokens and a step are this trace's own and do not go along.
-    const { budget, step, ...rest } = Object.fromEntries(this.params);
-    return href(["run", this.n, "trace", neighbour.row], { ...rest, at: neighbour.at });
+    const { row, ...place } = neighbour;
+    // A step is this trace's own and does not go along.
+    const { step, ...rest } = Object.fromEntries(this.params);
+    return href(["run", this.n, "trace", row], { ...rest, ...place });
   }
 
   /** @param {"before" | "after"} which */
@@ -168,7 +219,7 @@ class TracePage {
     await this.finding;
     const address = this.turnAddress(which);
     if (address) go(address);
-    else announce("No further trace");
+    else announce(this.isHit ? "No further hit" : "No further trace");
   }
 
   showBeside() {
@@ -186,7 +237,16 @@ class TracePage {
     return el("label", { class: "inline" }, "Beside it ", select);
   }
 
-  // The budget.
+  // The switches over the steps and the budget, both kept in the address.
+
+  /** Writes the state into the address, and into those of the neighbours. */
+  keep() {
+    keepInAddress(["run", this.n, "trace", this.row], this.params);
+    for (const [at, which] of /** @type {const} */ ([[0, "before"], [2, "after"]])) {
+      const address = this.turnAddress(which);
+      if (address) this.turns.children[at]?.setAttribute("href", address);
+    }
+  }
 
   /** To the budget at which the next step goes, or comes back. @param {1 | -1} direction */
   nudge(direction) {
@@ -222,10 +282,6 @@ class TracePage {
     if (!step) return;
     this.params.set("step", step);
     this.keep();
-  }
-
-  keep() {
-    keepInAddress(["run", this.n, "trace", this.row], this.params);
   }
 
   /** Shows what the present budget keeps. */

@@ -71,6 +71,7 @@ class TraceTable {
     this.found = el("div", { class: "found" });
     this.form = el("form", { class: "filters", role: "search", "aria-label": "Rows", onsubmit: stop });
     this.node = [this.form, this.found];
+    this.has_form = false;
     /** @type {TraceList | null} */
     this.page = null;
   }
@@ -84,11 +85,12 @@ class TraceTable {
     this.loading.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
-    if (!this.page) {
+    if (!this.has_form) {
       // What the filters offer, then the page itself: with no filters the two are one question.
       const is_plain = Object.keys(pickList(this.params)).length === 0 && this.offset === 0;
       const all = await listTraces(this.n, {}, 0, is_plain ? PAGE : 1, signal);
       this.fillForm(all);
+      this.has_form = true;
       if (is_plain && !this.params.get("q")) {
         this.show(all);
         return;
@@ -97,7 +99,7 @@ class TraceTable {
     const text = this.params.get("q");
     if (text && !isStatic) {
       this.page = null;
-      this.found.replaceChildren(searchText(this.n, text, signal));
+      this.found.replaceChildren(searchText(this.n, text, this.params, signal, () => this.clear()));
       return;
     }
     try {
@@ -115,19 +117,12 @@ class TraceTable {
 
   /** @param {Record<string, string | null>} changes empty values leave; the page starts anew */
   change(changes) {
-    if (!("q" in changes)) this.leaveSearch();
     for (const [name, value] of Object.entries({ offset: null, ...changes })) {
       if (value === null || value === "") this.params.delete(name);
       else this.params.set(name, value);
     }
     keepInAddress(["run", this.n, "traces"], this.params);
     return this.load();
-  }
-
-  /** The search reads all rows: whoever filters or sorts is done with it. */
-  leaveSearch() {
-    this.params.delete("q");
-    if (this.form.elements.q) this.form.elements.q.value = "";
   }
 
   /** @param {1 | -1} direction @returns {Promise<boolean>} false where there is no such page */
