@@ -4,6 +4,7 @@ from asap.surprisal.classifier import TokenClassifier, TokenLabels
 from asap.surprisal.fake import FakeClassifier, FakeCounter, FakeScorer
 from asap.surprisal.load import load_classifier, load_scorer
 from asap.surprisal.model_folder import digest_weights, find_model_folder, find_window
+from asap.surprisal.rounds import score_rounds
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScorer, StepScores, TokenScores
 from asap.surprisal.tokenizer import load_counter
 
@@ -24,4 +25,5 @@ __all__ = [
     "load_classifier",
     "load_counter",
     "load_scorer",
+    "score_rounds",
 ]
