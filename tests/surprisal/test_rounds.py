@@ -40,7 +40,7 @@ def shrink_each_time(scorer: StepScorer, starts: list[list[str]]) -> list[list[t
         del parts[(0, -1, len(parts) // 2)[len(found[index]) % 3]]
         return write(parts)
 
-    score_rounds(scorer, [write(parts) for parts in starts], shrink)
+    score_rounds(scorer, [write(parts) for parts in starts], shrink, rounds=11)
     return found
 
 
@@ -87,7 +87,7 @@ def test_what_stands_before_the_first_change_is_read_once(
         return write(parts)
 
     with torch.nn.modules.module.register_module_forward_pre_hook(note):
-        score_rounds(scorer, [write(parts)], drop_last_but_one)
+        score_rounds(scorer, [write(parts)], drop_last_but_one, rounds=11)
     assert len(read) == len(n_tokens) == 10
     # Up to the last step's first token, which foretells nothing that is asked for.
     assert all(n < 0.35 * read[0] for n in read[1:])

@@ -58,7 +58,7 @@ def rank_by_surprisal(
         for trace, kept, limit in zip(traces, survivors, limits, strict=True)
     ]
     requests = [state.request() for state in states]
-    score_rounds(scorer, requests, lambda index, scores: states[index].rank(scores))
+    score_rounds(scorer, requests, lambda index, scores: states[index].rank(scores), rounds=rounds)
     return [
         Ranking(tuple(state.groups), tuple(state.surprisal), tuple(state.first_token))
         for state in states

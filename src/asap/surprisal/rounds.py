@@ -21,19 +21,23 @@ class RoundScorer(Protocol):
     """A scorer that can go on from what it has read of a text before."""
 
     def score_rounds(self, requests: Sequence[ScoreRequest], shrink: Shrink) -> None:
-        """As `score_rounds` below."""
+        """As the function of this name."""
         ...
 
 
-def score_rounds(scorer: StepScorer, requests: Sequence[ScoreRequest], shrink: Shrink) -> None:
+def score_rounds(
+    scorer: StepScorer, requests: Sequence[ScoreRequest], shrink: Shrink, *, rounds: int
+) -> None:
     """Score each request's surprisal, then what `shrink` makes of it, until that is None.
 
     Args:
         scorer: any; one that is a `RoundScorer` does it its own way.
         requests: the whole texts.
         shrink: called with a request's index and its scores, in any order of requests.
+        rounds: how often a text is scored at most. If once, there is nothing to go on from, and
+            all texts are scored together.
     """
-    if isinstance(scorer, RoundScorer):
+    if rounds > 1 and isinstance(scorer, RoundScorer):
         scorer.score_rounds(requests, shrink)
         return
     waiting = dict(enumerate(requests))

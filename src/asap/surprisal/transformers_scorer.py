@@ -113,7 +113,8 @@ class TransformersScorer:
         _check_vocabulary(model, tokenizer, name)
         (probe,) = tokenizer.tokenize([_PROBE])
         self._is_gathered = self._has_plain_output(probe.ids)
-        self._is_packed = self._is_gathered and allow_packing(model, probe.ids)
+        self.is_packed = self._is_gathered and allow_packing(model, probe.ids)
+        """Whether texts stand in one row without padding."""
         if not self._is_gathered:
             _take_own_logits_in_fp32(model, name)
 
@@ -176,7 +177,7 @@ class TransformersScorer:
             request: ScoreRequest | None = first
             while request is not None:
                 (job,), pieces = self._prepare([request], frozenset({"surprisal"}))
-                if self._is_packed and len(pieces) == 1:
+                if self.is_packed and len(pieces) == 1:
                     (piece,) = pieces
                     with self._lock:
                         job.nll[:] = text.read(piece.ids, piece.rows, piece.targets)
@@ -296,7 +297,7 @@ class TransformersScorer:
         batches: Iterator[list[_Piece]]
         if not self._is_gathered:
             batches = ([piece] for piece in pieces)
-        elif self._is_packed:
+        elif self.is_packed:
             batches = _batch_packed(pieces, self._batch_tokens)
         else:
             batches = _batch(pieces, self._batch_tokens)
@@ -320,7 +321,7 @@ class TransformersScorer:
                 targets,
                 with_entropy,
             )
-        if self._is_packed:
+        if self.is_packed:
             hidden, begins = self._read_packed(batch)
         else:
             hidden, begins = self._read_padded(batch)
