@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from asap.prune.drop import Group, drop_until, order_by_score, round_limits
 from asap.prune.method import Ties
 from asap.prune.passage import governed_by_header
-from asap.surprisal import ScoreRequest, StepScorer, StepScores, score_rounds
+from asap.surprisal import ScoreRequest, StepScorer, StepScores
 from asap.trace import StepTokens, Trace, keep_steps
 
 
@@ -57,8 +57,11 @@ def rank_by_surprisal(
         _State(trace, kept, limit, rounds, ties, keep_headers)
         for trace, kept, limit in zip(traces, survivors, limits, strict=True)
     ]
-    requests = [state.request() for state in states]
-    score_rounds(scorer, requests, lambda index, scores: states[index].rank(scores), rounds=rounds)
+    for round_index in range(rounds):
+        waiting = [state for state in states if round_index < len(state.ends)]
+        scores = scorer.score([state.request() for state in waiting])
+        for state, step_scores in zip(waiting, scores, strict=True):
+            state.rank(step_scores, round_index)
     return [
         Ranking(tuple(state.groups), tuple(state.surprisal), tuple(state.first_token))
         for state in states
@@ -88,16 +91,15 @@ class _State:
         self.first_token: list[str | None] = [None] * len(trace.steps)
         n_tokens = sum(self.tokens.inner[i] for i in kept)
         self.ends = round_limits(n_tokens, limit, rounds)
-        self.round_index = 0
 
     def request(self) -> ScoreRequest:
         """What is left, as text."""
         text, steps = keep_steps(self.trace, self.kept)
         return ScoreRequest(self.trace.question, text, steps)
 
-    def rank(self, scores: StepScores) -> ScoreRequest | None:
+    def rank(self, scores: StepScores, round_index: int) -> None:
         """Take this round's scores; commit to the removals that this round is for, or to all in the
-        last one. Returns what is to be scored next.
+        last one.
         """
         for step_index, value, token in zip(
             self.kept, scores.surprisal, scores.first_token, strict=True
@@ -106,14 +108,11 @@ class _State:
             self.first_token[step_index] = token
         by_step = dict(zip(self.kept, scores.surprisal, strict=True))
         groups = order_by_score(by_step, self.headers, self.ties)
-        is_last = self.round_index + 1 == len(self.ends)
-        if not is_last:
-            groups = groups[: self._n_groups_until(groups, self.ends[self.round_index])]
+        if round_index + 1 < len(self.ends):
+            groups = groups[: self._n_groups_until(groups, self.ends[round_index])]
         self.groups += groups
         gone = {step_index for group in groups for step_index in group}
         self.kept = tuple(step_index for step_index in self.kept if step_index not in gone)
-        self.round_index += 1
-        return None if is_last else self.request()
 
     def _n_groups_until(self, groups: Sequence[Group], limit: int) -> int:
         """`drop_until` on the steps that are left."""

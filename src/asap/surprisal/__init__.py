@@ -4,7 +4,6 @@ from asap.surprisal.classifier import TokenClassifier, TokenLabels
 from asap.surprisal.fake import FakeClassifier, FakeCounter, FakeScorer
 from asap.surprisal.load import load_classifier, load_scorer
 from asap.surprisal.model_folder import digest_weights, find_model_folder, find_window
-from asap.surprisal.rounds import score_rounds
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScorer, StepScores, TokenScores
 from asap.surprisal.tokenizer import load_counter
 
@@ -25,5 +24,4 @@ __all__ = [
     "load_classifier",
     "load_counter",
     "load_scorer",
-    "score_rounds",
 ]

@@ -30,7 +30,6 @@ from asap.surprisal.context import WriteContext, write_raw
 from asap.surprisal.leave_one_out import measure_rises, plan_readings
 from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
 from asap.surprisal.packing import allow_packing, read_packed
-from asap.surprisal.rounds import Shrink, ShrinkingText
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
 from asap.surprisal.window import clip_head, cut_windows
@@ -168,22 +167,6 @@ class TransformersScorer:
                 self._read_all(pieces, with_entropy=bool(statistics & _ENTROPIES))
                 scores += [self._collect(job, statistics) for job in jobs]
         return scores
-
-    @torch.inference_mode()
-    def score_rounds(self, requests: Sequence[ScoreRequest], shrink: Shrink) -> None:
-        """One text after the other, each read on from its first change; see `rounds.py`."""
-        for index, first in enumerate(requests):
-            text = ShrinkingText(self._advance, self._rate)
-            request: ScoreRequest | None = first
-            while request is not None:
-                (job,), pieces = self._prepare([request], frozenset({"surprisal"}))
-                if self.is_packed and len(pieces) == 1:
-                    (piece,) = pieces
-                    with self._lock:
-                        job.nll[:] = text.read(piece.ids, piece.rows, piece.targets)
-                else:
-                    self._read_all(pieces, with_entropy=False)
-                request = shrink(index, self._collect(job, frozenset({"surprisal"})))
 
     @torch.inference_mode()
     def score_left_out(
