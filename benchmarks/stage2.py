@@ -112,10 +112,10 @@ class Side:
 def measure_paper(folder: Path, texts: Sequence[str], ratio: float, dtype: str) -> Side:
     """Every trace through the paper's procedure; without the model where there are no weights."""
     tokenizer, model = _load_plainly(folder, dtype)
-    _prune_like_the_paper(tokenizer, model, WARM_UP, ratio)
+    prune_like_the_paper(tokenizer, model, WARM_UP, ratio)
     reset_peak()
     before = peak_mib()
-    measured = [_prune_like_the_paper(tokenizer, model, text, ratio) for text in texts]
+    measured = [prune_like_the_paper(tokenizer, model, text, ratio) for text in texts]
     return Side(measured, peak_mib() - before)
 
 
@@ -128,7 +128,8 @@ def _load_plainly(folder: Path, dtype: str) -> tuple[Any, Any]:
     return tokenizer, AutoModelForCausalLM.from_pretrained(folder, dtype=float_type)
 
 
-def _prune_like_the_paper(tokenizer: Any, model: Any, text: str, ratio: float) -> Measured:
+def prune_like_the_paper(tokenizer: Any, model: Any, text: str, ratio: float) -> Measured:
+    """Stage 2 of one trace, on the model's device; no model: numbers of the texts' own."""
     result = Measured()
     paragraphs = [part.strip() for part in text.split("\n\n") if part.strip()]
     result.n_steps = len(paragraphs)
@@ -148,7 +149,7 @@ def _prune_like_the_paper(tokenizer: Any, model: Any, text: str, ratio: float) -
         scores = [surprise(paragraph) for paragraph in paragraphs]
     else:
         with torch.no_grad():
-            logits = model(torch.tensor([ids])).logits
+            logits = model(torch.tensor([ids], device=model.device)).logits
             log_p = torch.log_softmax(logits, dim=-1)
         scores = [-log_p[0, start - 1, ids[start]].item() for start in starts]
     result.model_s = time.perf_counter() - started

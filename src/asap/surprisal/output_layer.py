@@ -19,7 +19,7 @@ _CHUNK_VOCABULARY = 16_384
 
 @dataclass(frozen=True, slots=True)
 class RowScores:
-    """One value per row, fp32, on the CPU."""
+    """One value per row, fp32, on the device that the rows were on."""
 
     nll: Tensor
     """-log p of the row's target, in nats."""
@@ -50,8 +50,8 @@ def score_hidden(
         for i in range(0, len(hidden), _CHUNK_ROWS)
     ]
     return RowScores(
-        torch.cat([nll for nll, _ in chunks]).cpu(),
-        torch.cat([entropy for _, entropy in chunks]).cpu() if with_entropy else None,
+        torch.cat([nll for nll, _ in chunks]),
+        torch.cat([entropy for _, entropy in chunks]) if with_entropy else None,
     )
 
 
@@ -94,5 +94,5 @@ def score_logits(logits: Tensor, targets: Tensor, *, with_entropy: bool) -> RowS
     """The same from ready logits (rows, vocabulary)."""
     log_p = functional.log_softmax(logits.float(), dim=-1)
     nll = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
-    entropy = -(log_p.exp() * log_p).sum(dim=-1).cpu() if with_entropy else None
-    return RowScores(nll.cpu(), entropy)
+    entropy = -(log_p.exp() * log_p).sum(dim=-1) if with_entropy else None
+    return RowScores(nll, entropy)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import math
 import threading
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from asap.surprisal.alignment import StepSpan, find_step_tokens
 from asap.surprisal.context import WriteContext, write_raw
 from asap.surprisal.leave_one_out import measure_rises, plan_readings
 from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
+from asap.surprisal.packing import allow_packing, read_packed
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
 from asap.surprisal.window import clip_head, cut_windows
@@ -108,7 +110,10 @@ class TransformersScorer:
         self.n_clipped_contexts = 0
         """Texts so far whose context was clipped to a quarter of the window."""
         _check_vocabulary(model, tokenizer, name)
-        self._is_gathered = self._has_plain_output()
+        (probe,) = tokenizer.tokenize([_PROBE])
+        self._is_gathered = self._has_plain_output(probe.ids)
+        self.is_packed = self._is_gathered and allow_packing(model, probe.ids)
+        """Whether texts stand in one row without padding."""
         if not self._is_gathered:
             _take_own_logits_in_fp32(model, name)
 
@@ -132,9 +137,7 @@ class TransformersScorer:
                 for tokens in self._tokenizer.tokenize([request.thinking for request in chunk])
             ]
             pieces = [piece for job in jobs for piece in self._cut(job, 0)]
-            for batch in _batch(pieces, self._batch_tokens if self._is_gathered else 1):
-                with self._lock:
-                    self._run(batch, with_entropy=False)
+            self._read_all(pieces, with_entropy=False)
             scores += [
                 TokenScores(tuple(job.text.starts), tuple(job.text.ends), _all_nll(job))
                 for job in jobs
@@ -161,9 +164,7 @@ class TransformersScorer:
                 jobs, pieces = upcoming.pop().result()
                 if chunk_index + 1 < len(chunks):
                     upcoming.append(pool.submit(self._prepare, chunks[chunk_index + 1], statistics))
-                for batch in _batch(pieces, self._batch_tokens if self._is_gathered else 1):
-                    with self._lock:
-                        self._run(batch, with_entropy=bool(statistics & _ENTROPIES))
+                self._read_all(pieces, with_entropy=bool(statistics & _ENTROPIES))
                 scores += [self._collect(job, statistics) for job in jobs]
         return scores
 
@@ -270,35 +271,75 @@ class TransformersScorer:
                 self.n_clipped_contexts += 1
         return head, ids[n_context:]
 
-    def _run(self, batch: list[_Piece], *, with_entropy: bool) -> None:
-        """One batch through the model; values go to the jobs' slots."""
-        device = self._model.device
-        longest = max(len(piece.ids) for piece in batch)
-        step = _LENGTH_STEP if longest > _LENGTH_STEP else _SHORT_STEP
-        longest = min(self._window, longest + -longest % step)
-        # Padding stands on the right, out of a causal model's sight: no mask is needed.
-        padded = [piece.ids + [0] * (longest - len(piece.ids)) for piece in batch]
-        ids = torch.tensor(padded, device=device)
-        targets = torch.tensor([i for piece in batch for i in piece.targets], device=device)
-        rows = torch.tensor([row for piece in batch for row in piece.rows], device=device)
-        if self._is_gathered:
-            lines = [i for i, piece in enumerate(batch) for _ in piece.rows]
-            hidden = _read(self._model, ids)[torch.tensor(lines, device=device), rows]
-            layer = _output_layer(self._model)
-            scores = score_hidden(
-                hidden, targets, layer.weight, layer.bias, with_entropy=with_entropy
-            )
+    def _read_all(self, pieces: list[_Piece], *, with_entropy: bool) -> None:
+        """Pieces through the model in batches; values go to the jobs' slots.
+
+        A batch's values are fetched when the next one is under way, so that an accelerator never
+        waits for them.
+        """
+        batches: Iterator[list[_Piece]]
+        if not self._is_gathered:
+            batches = ([piece] for piece in pieces)
+        elif self.is_packed:
+            batches = _batch_packed(pieces, self._batch_tokens)
         else:
-            scores = self._score_own_logits(ids, rows, targets, with_entropy)
-        position = 0
-        nll = scores.nll.tolist()
-        entropy = scores.entropy.tolist() if scores.entropy is not None else None
-        for piece in batch:
-            part = slice(position, position + len(piece.rows))
-            piece.job.nll[piece.slots] = nll[part]
-            if entropy is not None:
-                piece.job.entropy[piece.slots] = entropy[part]
-            position = part.stop
+            batches = _batch(pieces, self._batch_tokens)
+        before: tuple[list[_Piece], RowScores] | None = None
+        for batch in batches:
+            with self._lock:
+                scores = self._read_batch(batch, with_entropy=with_entropy)
+            if before:
+                _fill(*before)
+            before = batch, scores
+        if before:
+            _fill(*before)
+
+    def _read_batch(self, batch: list[_Piece], *, with_entropy: bool) -> RowScores:
+        """One batch through the model. Its values are still on the device, or on their way."""
+        targets = self._send([i for piece in batch for i in piece.targets])
+        if not self._is_gathered:
+            return self._score_own_logits(
+                self._send(batch[0].ids).unsqueeze(0),
+                self._send(batch[0].rows),
+                targets,
+                with_entropy,
+            )
+        if self.is_packed:
+            hidden, begins = self._read_packed(batch)
+        else:
+            hidden, begins = self._read_padded(batch)
+        rows = [
+            begin + row for begin, piece in zip(begins, batch, strict=True) for row in piece.rows
+        ]
+        layer = _output_layer(self._model)
+        return score_hidden(
+            hidden[self._send(rows)], targets, layer.weight, layer.bias, with_entropy=with_entropy
+        )
+
+    def _read_packed(self, batch: list[_Piece]) -> tuple[Tensor, list[int]]:
+        """Hidden states (tokens, width), and where each piece's begin."""
+        lengths = [len(piece.ids) for piece in batch]
+        begins = [0, *itertools.accumulate(lengths)]
+        ids = [i for piece in batch for i in piece.ids]
+        if padding := _round_up(len(ids)) - len(ids):
+            lengths.append(padding)  # a text of its own
+            ids += [0] * padding
+        return read_packed(self._model, self._send(ids), lengths), begins[:-1]
+
+    def _read_padded(self, batch: list[_Piece]) -> tuple[Tensor, list[int]]:
+        """The same, every piece in a line of its own, all as long as the longest."""
+        longest = min(self._window, _round_up(max(len(piece.ids) for piece in batch)))
+        # Padding stands on the right, out of a causal model's sight: no mask is needed.
+        ids = [i for piece in batch for i in piece.ids + [0] * (longest - len(piece.ids))]
+        hidden = _read(self._model, self._send(ids).view(len(batch), longest))
+        return hidden.flatten(0, 1), [line * longest for line in range(len(batch))]
+
+    def _send(self, numbers: list[int]) -> Tensor:
+        """To the device, without waiting for what it does just now."""
+        tensor = torch.tensor(numbers)
+        if self._model.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._model.device, non_blocking=True)
 
     def _score_own_logits(
         self, ids: Tensor, rows: Tensor, targets: Tensor, with_entropy: bool
@@ -318,7 +359,7 @@ class TransformersScorer:
         )
 
     @torch.inference_mode()
-    def _has_plain_output(self) -> bool:
+    def _has_plain_output(self, probe: list[int]) -> bool:
         """Whether the model's logits are those of its output layer, with nothing done to them.
 
         Some models cap or scale them; which ones is for the model to say, so both ways are compared
@@ -327,8 +368,7 @@ class TransformersScorer:
         layer = _output_layer(self._model)
         if not isinstance(layer, nn.Linear):
             return False
-        (tokens,) = self._tokenizer.tokenize([_PROBE])
-        ids = torch.tensor([tokens.ids[: self._window]], device=self._model.device)
+        ids = torch.tensor([probe[: self._window]], device=self._model.device)
         own = self._model(input_ids=ids, use_cache=False).logits[0].float()
         bias = None if layer.bias is None else layer.bias.float()
         plain = functional.linear(_read(self._model, ids)[0].float(), layer.weight.float(), bias)
@@ -363,6 +403,19 @@ class TransformersScorer:
         )
 
 
+def _fill(batch: list[_Piece], scores: RowScores) -> None:
+    """Bring a batch's values to their jobs."""
+    nll = scores.nll.tolist()
+    entropy = scores.entropy.tolist() if scores.entropy is not None else None
+    position = 0
+    for piece in batch:
+        part = slice(position, position + len(piece.rows))
+        piece.job.nll[piece.slots] = nll[part]
+        if entropy is not None:
+            piece.job.entropy[piece.slots] = entropy[part]
+        position = part.stop
+
+
 def _all_nll(job: _Job) -> tuple[float, ...]:
     """One value per token of the text, where all were looked at that can be."""
     unknown = len(job.text.ids) - len(job.tokens)
@@ -381,6 +434,11 @@ def _read(model: PreTrainedModel, ids: Tensor) -> Tensor:
     """Hidden states (texts, positions, width) before the output layer."""
     hidden: Tensor = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
     return hidden
+
+
+def _round_up(n_tokens: int) -> int:
+    """To one of the few lengths that the model meets."""
+    return n_tokens + -n_tokens % (_LENGTH_STEP if n_tokens > _LENGTH_STEP else _SHORT_STEP)
 
 
 def _chunk(requests: Sequence[ScoreRequest]) -> Iterator[Sequence[ScoreRequest]]:
@@ -405,6 +463,20 @@ def _batch(pieces: list[_Piece], batch_tokens: int) -> Iterator[list[_Piece]]:
             yield batch
             batch = []
         batch.append(piece)
+    if batch:
+        yield batch
+
+
+def _batch_packed(pieces: list[_Piece], batch_tokens: int) -> Iterator[list[_Piece]]:
+    """Pieces in order, at most `batch_tokens` together, at least one."""
+    batch: list[_Piece] = []
+    n_tokens = 0
+    for piece in pieces:
+        if batch and n_tokens + len(piece.ids) > batch_tokens:
+            yield batch
+            batch, n_tokens = [], 0
+        batch.append(piece)
+        n_tokens += len(piece.ids)
     if batch:
         yield batch
 
