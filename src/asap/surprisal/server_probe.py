@@ -88,10 +88,11 @@ def open_server_scorer(
     prefix = find_prefix(folder, tokenizer) if context == "raw" else []
     with OpenAIReader(model or "", base_url=url, limits=opening, waiting=waiting) as reader:
         served = _choose_model(reader.run(_list_models(reader)), model, reader.host)
-    with OpenAIReader(served.id, base_url=url, limits=opening, waiting=waiting) as reader:
-        way = reader.run(_find_way(reader, tokenizer, prefix))
-        reader.run(_check_numbers(reader, way, tokenizer, prefix))
     length = _choose_length(served, window, folder)
+    with OpenAIReader(served.id, base_url=url, limits=opening, waiting=waiting) as reader:
+        probe = _Probe(reader, tokenizer, prefix, length)
+        way = reader.run(probe.find_way())
+        reader.run(probe.check_numbers(way))
     known = served.model_dump()
     told = {key: known.get(key) for key in _TELLING}
     identity = json.dumps([told, tokenizer.name, length, way.takes_ids], sort_keys=True)
@@ -158,90 +159,101 @@ def _choose_length(served: ServedModel, window: int | None, folder: Path) -> int
     return int(length)
 
 
-async def _find_way(reader: OpenAIReader, tokenizer: TextTokenizer, prefix: list[int]) -> ServerWay:
-    """The first way of asking that brings log-probabilities of a prompt's tokens."""
-    faults = []
-    for way in _WAYS:
+class _Probe:
+    """Puts the same few texts to a server."""
+
+    def __init__(
+        self, reader: OpenAIReader, tokenizer: TextTokenizer, prefix: list[int], length: int
+    ) -> None:
+        self._reader = reader
+        self._tokenizer = tokenizer
+        self._prefix = prefix
+        text = _TEXT
+        longest = max(_ENDINGS, key=len)
+        while len(self._tokenize(text + longest)) + len(prefix) >= length:
+            text = text[len(text) // 4 :]
+        self._text = text
+
+    async def find_way(self) -> ServerWay:
+        """The first way of asking that brings log-probabilities of a prompt's tokens.
+
+        Raises:
+            ModelError: there is none.
+        """
+        faults: dict[str, None] = {}
+        for way in _WAYS:
+            try:
+                reply = await self._read(self._text, way)
+            except ChatError as error:
+                if error.reason in ("connection_lost", "timed_out"):
+                    raise ModelError(f"the scoring server cannot be used: {error}") from None
+                faults[str(error)] = None
+                continue
+            # One entry is the generated token's: what a server tells that knows no echo.
+            if len(reply.logprobs) > 1:
+                return way
+        what = f" ({'; '.join(faults)})" if faults else ""
+        raise ModelError(
+            f"{self._reader.host} gives no log-probabilities of a prompt's tokens{what}; which "
+            "servers do: docs/server-scorer.md (llama.cpp's own llama-server does not)"
+        )
+
+    async def check_numbers(self, way: ServerWay) -> None:
+        """Ask with shared beginnings and compare.
+
+        Raises:
+            ModelError: the server's numbers cannot be trusted; the message says how that shows.
+        """
+        texts = [self._text + ending for ending in (*_ENDINGS, _ENDINGS[0])]
+        ids = [self._tokenize(text) for text in texts]
         try:
-            reply = await reader.read(_ask_for(_TEXT, way, tokenizer, prefix))
-        except ChatError as error:
-            if error.reason in ("connection_lost", "timed_out"):
-                raise ModelError(f"the scoring server cannot be used: {error}") from None
-            faults.append(str(error))
-            continue
-        # One entry is the generated token's: what a server tells that knows no echo.
-        if len(reply.logprobs) > 1:
-            return way
-    what = f" ({faults[-1]})" if faults else ""
-    raise ModelError(
-        f"{reader.host} gives no log-probabilities of a prompt's tokens{what}; which servers do: "
-        "docs/server-scorer.md (llama.cpp's own llama-server does not)"
-    )
-
-
-def _ask_for(text: str, way: ServerWay, tokenizer: TextTokenizer, prefix: list[int]) -> ReadRequest:
-    if not way.takes_ids:
-        return ReadRequest(text, "probe", way.dialect)
-    (tokens,) = tokenizer.tokenize([text])
-    return ReadRequest((*prefix, *tokens.ids), "probe", way.dialect)
-
-
-async def _check_numbers(
-    reader: OpenAIReader, way: ServerWay, tokenizer: TextTokenizer, prefix: list[int]
-) -> None:
-    """Ask with shared beginnings and compare.
-
-    Raises:
-        ModelError: the server's numbers cannot be trusted; the message says how that shows.
-    """
-    texts = [_TEXT + ending for ending in (*_ENDINGS, _ENDINGS[0])]
-    ids = [tokens.ids for tokens in tokenizer.tokenize(texts)]
-    replies = []
-    for text in texts:
-        try:
-            replies.append(await reader.read(_ask_for(text, way, tokenizer, prefix)))
+            replies = [await self._read(text, way) for text in texts]
         except ChatError as error:
             raise ModelError(f"the scoring server cannot be used: {error}") from None
-    read = [
-        _read_probe(reply, own, way, tokenizer, len(prefix))
-        for reply, own in zip(replies, ids, strict=True)
-    ]
-    # Lists of a server that takes texts begin behind the prefix.
-    skipped = len(prefix) if way.takes_ids else 0
-    for place, (nll, own) in enumerate(zip(read[1:], ids[1:], strict=True), start=1):
-        n_shared = skipped + _count_shared(ids[0], own)
-        differences = [abs(a - b) for a, b in zip(read[0][:n_shared], nll[:n_shared], strict=True)]
-        if max(differences) > _TOLERANCE:
-            raise ModelError(
-                f"{reader.host} gives the same beginning of a prompt other log-probabilities when "
-                f"asked again, by up to {max(differences):.2f} nats: its prefix caching must be "
-                "off (vLLM: --no-enable-prefix-caching)"
-            )
-        if n_shared < len(nll) and n_shared < len(read[0]):
-            _check_top(replies[0], replies[place], n_shared, reader.host)
+        read = [self._check_reply(*pair, way) for pair in zip(replies, ids, strict=True)]
+        # Lists of a server that takes texts begin behind the prefix.
+        skipped = len(self._prefix) if way.takes_ids else 0
+        for nll, own, reply in zip(read[1:], ids[1:], replies[1:], strict=True):
+            n_shared = skipped + _count_shared(ids[0], own)
+            pairs = zip(read[0][:n_shared], nll[:n_shared], strict=True)
+            difference = max(abs(a - b) for a, b in pairs)
+            if difference > _TOLERANCE:
+                raise ModelError(
+                    f"{self._reader.host} gives the same beginning of a prompt other "
+                    f"log-probabilities when asked again, by up to {difference:.2f} nats: its "
+                    "prefix caching must be off (vLLM: --no-enable-prefix-caching)"
+                )
+            if n_shared < min(len(nll), len(read[0])):
+                _check_top(replies[0], reply, n_shared, self._reader.host)
 
+    def _tokenize(self, text: str) -> list[int]:
+        (tokens,) = self._tokenizer.tokenize([text])
+        return tokens.ids
 
-def _read_probe(
-    reply: ReadReply, ids: list[int], way: ServerWay, tokenizer: TextTokenizer, n_prefix: int
-) -> list[float]:
-    """NLL of all tokens of a probe, in the order of the reply's lists."""
-    texts = [tokenizer.token_text(token_id) for token_id in ids]
-    if not way.takes_ids:
-        return [0.0, *match_places(reply, texts, range(1, len(ids)), n_prefix)]
-    nll = check_logprobs(reply.logprobs, n_prefix + len(ids))
-    if reply.n_prompt is not None and reply.n_prompt != len(nll):
-        raise ModelError(
-            f"the scoring server counts {reply.n_prompt} tokens in a prompt of {len(nll)}: it must "
-            "take token ids as they are"
-        )
-    # Beginnings of words may show with their blank or without.
-    for own, theirs in zip(texts, reply.tokens[n_prefix:], strict=False):
-        if own.strip(" \ufffd") != theirs.strip(" \ufffd"):
+    async def _read(self, text: str, way: ServerWay) -> ReadReply:
+        prompt = (*self._prefix, *self._tokenize(text)) if way.takes_ids else text
+        return await self._reader.read(ReadRequest(prompt, "probe", way.dialect))
+
+    def _check_reply(self, reply: ReadReply, ids: list[int], way: ServerWay) -> list[float]:
+        """NLL of all tokens of a probe, in the order of the reply's lists."""
+        texts = [self._tokenizer.token_text(token_id) for token_id in ids]
+        n_prefix = len(self._prefix)
+        if not way.takes_ids:
+            return [0.0, *match_places(reply, texts, range(1, len(ids)), n_prefix)]
+        nll = check_logprobs(reply.logprobs, n_prefix + len(ids))
+        if reply.n_prompt is not None and reply.n_prompt != len(nll):
             raise ModelError(
-                f"the scoring server's model reads a token as {theirs!r} that the tokenizer of "
-                f"--scorer reads as {own!r}: name the folder or Hub id of the served model"
+                f"the scoring server counts {reply.n_prompt} tokens in a prompt of {len(nll)}: it "
+                "must take token ids as they are"
             )
-    return nll
+        # Beginnings of words may show with their blank or without.
+        for own, theirs in zip(texts, reply.tokens[n_prefix:], strict=False):
+            if own.strip(" \ufffd") != theirs.strip(" \ufffd"):
+                raise ModelError(
+                    f"the scoring server's model reads a token as {theirs!r} that the tokenizer of "
+                    f"--scorer reads as {own!r}: name the folder or Hub id of the served model"
+                )
+        return nll
 
 
 def _count_shared(ours: Sequence[int], theirs: Sequence[int]) -> int:
