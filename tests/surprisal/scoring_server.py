@@ -121,7 +121,7 @@ class ScoringServer:
         values, tops = [self.first, *values[n_hidden + 1 :]], [None, *tops[n_hidden + 1 :]]
         likeliest = [None if top is None else {self._show(top[0]): top[1]} for top in tops]
         for own, token, value in zip(likeliest, tokens, values, strict=False):
-            if own is not None:
+            if own is not None and value is not None:
                 own.setdefault(token, value)
         return {
             "tokens": [*tokens, "x"],

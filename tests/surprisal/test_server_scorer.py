@@ -206,12 +206,12 @@ def test_a_prompt_that_is_too_long_is_refused_with_what_the_server_said(
     requests: list[ScoreRequest],
 ) -> None:
     folder = model_folder("llama")
-    scoring_server(folder, "text", length=120)
+    scoring_server(folder, "text", length=160)
     with open_scorer(fault_server, folder) as scorer:
         assert scorer.window == 4095
-        with pytest.raises(ModelError, match=r"refuses a prompt .* 120 tokens; .*--scorer-window"):
+        with pytest.raises(ModelError, match=r"refuses .* 160 tokens.*; .*--scorer-window"):
             scorer.score(requests[:1])
-    with open_scorer(fault_server, folder, window=120) as scorer:
+    with open_scorer(fault_server, folder, window=160) as scorer:
         assert scorer.score(requests[:1])[0].surprisal
 
 
@@ -292,13 +292,15 @@ def test_values_of_the_wrong_place_are_found_out(
 def test_a_server_that_tells_nothing_about_prompts_is_refused(
     fault_server: Any, scoring_server: Callable[..., Any], model_folder: Callable[[str], Path]
 ) -> None:
-    model = scoring_server(model_folder("llama"), "echo")
-    model.twist = lambda values: []
+    # As llama.cpp's own server does: the generated token alone.
+    scoring_server(model_folder("llama"))
+    alone = b'{"choices": [{"text": "x", "logprobs": {"tokens": ["x"], "token_logprobs": [-1.0]}}]}'
+    fault_server.script(lambda body, n_times: fault_server.body(alone))
     with pytest.raises(ModelError, match="no log-probabilities of a prompt's tokens"):
         open_scorer(fault_server, model_folder("llama"))
 
 
-@pytest.mark.parametrize("dialect", ["prompt_logprobs", "echo", "text"])
+@pytest.mark.parametrize("dialect", ["prompt_logprobs", "echo"])
 def test_the_tokenizer_of_another_model_is_refused(
     dialect: str,
     fault_server: Any,
@@ -308,19 +310,21 @@ def test_the_tokenizer_of_another_model_is_refused(
 ) -> None:
     scoring_server(model_folder("llama"), dialect)
     tokenizer = (model_folder("llama") / "tokenizer.json").read_text("utf-8")
-    # " the" and another word change places.
+    # Two words change places.
     swapped = tokenizer.replace('"Ġthe":', '"@@":').replace('"Ġis":', '"Ġthe":')
     assert swapped != tokenizer
     (tmp_path / "tokenizer.json").write_text(swapped.replace('"@@":', '"Ġis":'), "utf-8")
-    config = (model_folder("llama") / "config.json").read_text("utf-8")
-    (tmp_path / "config.json").write_text(config, "utf-8")
-    if dialect == "prompt_logprobs":
-        # Ids come back as they went: nothing tells, but that the model expects other words.
-        with open_scorer(fault_server, tmp_path) as scorer:
-            assert scorer.window == 4095
-        return
-    with pytest.raises(ModelError, match="--scorer"):
-        open_scorer(fault_server, tmp_path)
+    with pytest.raises(ModelError, match="folder or Hub id of the served model"):
+        open_scorer(fault_server, tmp_path, window=4096)
+
+
+def test_a_server_that_begins_a_text_otherwise_is_refused(
+    fault_server: Any, scoring_server: Callable[..., Any], model_folder: Callable[[str], Path]
+) -> None:
+    # The same vocabulary, but its tokenizer asks for no begin of text.
+    scoring_server(model_folder("llama"), "text")
+    with pytest.raises(ModelError, match=r"what it puts in front|for a prompt of"):
+        open_scorer(fault_server, model_folder("qwen2"))
 
 
 def test_the_model_is_the_only_one_or_named(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from itertools import zip_longest
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -49,8 +50,8 @@ class ReadReply:
     """Of each token, given those before it; natural logarithms. None: not told."""
     tops: tuple[tuple[str, float] | None, ...]
     """The likeliest token at each place (as text or as id) and its log-probability."""
-    tokens: tuple[str, ...]
-    """Each token's text; empty in the dialect `prompt_logprobs`."""
+    tokens: tuple[str | None, ...]
+    """Each token's text; None: not told."""
     n_prompt: int | None
     """Tokens of the prompt as the server counts them; None: it does not."""
 
@@ -72,6 +73,7 @@ class _Models(BaseModel):
 
 class _Logprob(BaseModel):
     logprob: float
+    decoded_token: str | None = None
 
 
 class _Echo(BaseModel):
@@ -213,18 +215,20 @@ def _make_body(model: str, request: ReadRequest) -> dict[str, Any]:
 
 def _read_prompt_logprobs(request: ReadRequest, choice: _Choice, n_prompt: int | None) -> ReadReply:
     places = choice.prompt_logprobs or []
-    values: list[float | None] = []
-    # The entry of another id says nothing about ours: a missing one shows as None.
-    for token_id, place in zip(request.prompt, places, strict=False):
-        own = (place or {}).get(str(token_id))
-        values.append(None if own is None else own.logprob)
-    # A list that is too long is as wrong as one that is too short.
-    values += [None] * (len(places) - len(values))
+    # The entry of another id says nothing about ours: a missing one shows as None. A list that is
+    # too long is as wrong as one that is too short.
+    pairs = zip_longest(request.prompt[: len(places)], places)
+    own = [(place or {}).get(str(token_id)) for token_id, place in pairs]
     plain = [
         None if place is None else {name: entry.logprob for name, entry in place.items()}
         for place in places
     ]
-    return ReadReply(tuple(values), _find_tops(plain), (), n_prompt)
+    return ReadReply(
+        tuple(None if entry is None else entry.logprob for entry in own),
+        _find_tops(plain),
+        tuple(None if entry is None else entry.decoded_token for entry in own),
+        n_prompt,
+    )
 
 
 def _read_echo(request: ReadRequest, choice: _Choice, n_prompt: int | None) -> ReadReply:

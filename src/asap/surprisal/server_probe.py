@@ -2,14 +2,16 @@
 numbers are what they should be.
 
 The last is asked with three texts that differ in their last word alone, one after the other and the
-first once more. What stands before the word must not change, whatever a prefix cache holds; nor may
-the likeliest token at the word's place, which would then know the word already.
+first once more; their first word is drawn, so that no cache has the first of them. What stands
+before the last word must not change, whatever the cache holds then; nor may the likeliest token at
+the word's place, which would know the word already.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -168,11 +170,7 @@ class _Probe:
         self._reader = reader
         self._tokenizer = tokenizer
         self._prefix = prefix
-        text = _TEXT
-        longest = max(_ENDINGS, key=len)
-        while len(self._tokenize(text + longest)) + len(prefix) >= length:
-            text = text[len(text) // 4 :]
-        self._text = text
+        self._length = length
 
     async def find_way(self) -> ServerWay:
         """The first way of asking that brings log-probabilities of a prompt's tokens.
@@ -183,7 +181,7 @@ class _Probe:
         faults: dict[str, None] = {}
         for way in _WAYS:
             try:
-                reply = await self._read(self._text, way)
+                reply = await self._read(self._draw_text(), way)
             except ChatError as error:
                 if error.reason in ("connection_lost", "timed_out"):
                     raise ModelError(f"the scoring server cannot be used: {error}") from None
@@ -204,7 +202,8 @@ class _Probe:
         Raises:
             ModelError: the server's numbers cannot be trusted; the message says how that shows.
         """
-        texts = [self._text + ending for ending in (*_ENDINGS, _ENDINGS[0])]
+        text = self._draw_text()
+        texts = [text + ending for ending in (*_ENDINGS, _ENDINGS[0])]
         ids = [self._tokenize(text) for text in texts]
         try:
             replies = [await self._read(text, way) for text in texts]
@@ -225,6 +224,16 @@ class _Probe:
                 )
             if n_shared < min(len(nll), len(read[0])):
                 _check_top(replies[0], reply, n_shared, self._reader.host)
+
+    def _draw_text(self) -> str:
+        """The text without its last word, shortened to what the server reads."""
+        rest = _TEXT
+        while True:
+            text = f"{secrets.token_hex(4)}\n{rest}"
+            n = max(len(self._tokenize(text + ending)) for ending in _ENDINGS)
+            if len(self._prefix) + n < self._length or not rest:
+                return text
+            rest = rest[len(rest) // 4 + 1 :]
 
     def _tokenize(self, text: str) -> list[int]:
         (tokens,) = self._tokenizer.tokenize([text])
@@ -248,7 +257,7 @@ class _Probe:
             )
         # Beginnings of words may show with their blank or without.
         for own, theirs in zip(texts, reply.tokens[n_prefix:], strict=False):
-            if own.strip(" \ufffd") != theirs.strip(" \ufffd"):
+            if theirs is not None and own.strip(" \ufffd") != theirs.strip(" \ufffd"):
                 raise ModelError(
                     f"the scoring server's model reads a token as {theirs!r} that the tokenizer of "
                     f"--scorer reads as {own!r}: name the folder or Hub id of the served model"

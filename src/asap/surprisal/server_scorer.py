@@ -330,7 +330,7 @@ def match_places(
     if reply.n_prompt is None:
         raise ModelError("the scoring server takes no token ids and does not count tokens either")
     n = reply.n_prompt - n_prefix
-    theirs = [_strip_parts(token) for token in reply.tokens[:n]]
+    theirs = [_strip_parts(token or "") for token in reply.tokens[:n]]
     nll = check_logprobs(reply.logprobs[:n], n)
     own = [_strip_parts(token) for token in ours]
     n_head = _count_alike(own, theirs)
