@@ -272,13 +272,14 @@ def _count_shared(ours: Sequence[int], theirs: Sequence[int]) -> int:
 
 def _check_top(first: ReadReply, other: ReadReply, place: int, host: str) -> None:
     """Compare what was likeliest where two prompts part: both had read the same up to there."""
-    tops = [reply.tops[place] if place < len(reply.tops) else None for reply in (first, other)]
-    if tops[0] is None or tops[1] is None:
+    tops = [reply.tops[place] for reply in (first, other) if place < len(reply.tops)]
+    found = [top for top in tops if top is not None]
+    if len(found) < 2:
         raise ModelError(
             f"{host} does not tell the likeliest token at each place of a prompt, so which token "
             "its log-probabilities belong to cannot be checked"
         )
-    (name, value), (other_name, other_value) = tops
+    (name, value), (other_name, other_value) = found
     if abs(value - other_value) > (_TOLERANCE if name == other_name else _NEAR_TIE):
         raise ModelError(
             f"{host} gives log-probabilities of the wrong place: what it expects at a token hangs "
