@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,12 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 BLOCK = 16
 Values = list[Any]
+
+
+@cache
+def load(folder: Path) -> tuple[Any, Any]:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return model, PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 class ScoringServer:
@@ -45,8 +52,7 @@ class ScoringServer:
         self.first: float | None = None
         self.twist: Callable[[Values], Any] = lambda values: values
         self.before: Callable[[], object] = lambda: None
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        self._model, self.tokenizer = load(folder)
         self._lock = threading.Lock()
         self._last: tuple[list[int], Values] = ([], [])
         server.models = [
