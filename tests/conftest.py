@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 
-def _load_fault_server() -> Any:
+def _load(path: str) -> Any:
     # By path: with import-mode importlib the tests are no package that could be imported from.
-    name = "asap_tests_fault_server"
+    name = "asap_tests_" + Path(path).stem
     if name not in sys.modules:
-        path = Path(__file__).parent / "chat" / "fault_server.py"
-        spec = importlib.util.spec_from_file_location(name, path)
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -41,7 +40,7 @@ def fault_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    with _load_fault_server().FaultServer() as server:
+    with _load("chat/fault_server.py").FaultServer() as server:
         yield server
 
 
@@ -90,6 +89,14 @@ class ScriptedModel:
 def scripted_model(fault_server: Any) -> Callable[..., ScriptedModel]:
     """Puts a `ScriptedModel` behind the fault server: `(folder, answer, has_ids=True)`."""
     return partial(ScriptedModel, fault_server)
+
+
+@pytest.fixture
+def scoring_server(fault_server: Any) -> Callable[..., Any]:
+    """Puts a model that tells log-probabilities behind the fault server: see
+    `tests/surprisal/scoring_server.py`. `(folder, dialect="prompt_logprobs", length=4096)`.
+    """
+    return partial(_load("surprisal/scoring_server.py").ScoringServer, fault_server)
 
 
 @pytest.fixture(scope="session")

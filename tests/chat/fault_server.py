@@ -56,6 +56,8 @@ class FaultServer:
         """How often each body came, by `digest`."""
         self.most_under_way = 0
         """The most requests that were under way at once."""
+        self.models: list[dict[str, Any]] | None = None
+        """What `/models` lists; None: there is no such page."""
         self.arrived = threading.Semaphore(0)
         """Released once per request: `arrived.acquire(timeout=...)` waits for the next one."""
         self._http = _Server(("127.0.0.1", 0), _make_handler(self))
@@ -235,6 +237,13 @@ def _make_handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
                 server.closing.wait(LONGEST_STALL_S)
             elif action.kind != "drop":
                 _send(self, action, server.closing)
+
+        def do_GET(self) -> None:
+            action = server.status(404)
+            if self.path.endswith("/models") and server.models is not None:
+                listed = {"object": "list", "data": server.models}
+                action = server.body(json.dumps(listed).encode())
+            _send(self, action, server.closing)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing on stderr."""

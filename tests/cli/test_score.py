@@ -113,6 +113,32 @@ def test_the_command(asap: Asap, unanswered: Path, tiny_model: Path, tmp_path: P
     assert all(value >= 0 for record in scored for value in record["surprisal"])
 
 
+def test_the_command_with_a_server(
+    asap: Asap,
+    unanswered: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    fault_server: Any,
+    scoring_server: Callable[..., Any],
+) -> None:
+    scoring_server(tiny_model)
+    common = ("score", unanswered, "--scorer", tiny_model, "--limit", "3", "--dtype", "fp32")
+    for name, flags in (("local", ()), ("served", ("--scorer-url", fault_server.url))):
+        done = asap(*common, "-o", f"{name}.jsonl", *flags)
+        assert done.returncode == 0, done.stderr
+    local, served = read(tmp_path / "local.jsonl"), read(tmp_path / "served.jsonl")
+    for ours, theirs in zip(local, served, strict=True):
+        assert theirs["first_token_id"] == ours["first_token_id"]
+        assert theirs["surprisal"] == pytest.approx(ours["surprisal"], abs=1e-3)
+    fault_server.models = None
+    fault_server.script(lambda body, n_times: fault_server.status(400, message="no such thing"))
+    done = asap(*common, "-o", "no.jsonl", "--scorer-url", fault_server.url, "--scorer-model", "m")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("asap: ")]
+    assert "gives no log-probabilities of a prompt's tokens" in line
+    assert not (tmp_path / "no.jsonl").exists()
+
+
 def test_a_wrong_suffix_is_refused_before_a_model_is_loaded(
     asap: Asap, unanswered: Path, tmp_path: Path
 ) -> None:

@@ -238,7 +238,9 @@ def test_arms_must_share_their_model() -> None:
 def test_free_methods_need_no_llm_and_no_classifier() -> None:
     free = list_free_methods()
     assert free[0] == "asap"
-    assert {"random", "spirit", "original"} <= set(free)
+    assert {"random", "spirit", "original", "step-entropy"} <= set(free)
+    # A scorer behind a server tells no entropies.
+    assert list_free_methods(False) == [name for name in free if name != "step-entropy"]
     assert not {"c3ot", "dap", "llmlingua2", "tokenskip"} & set(free)
 
 

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from asap.surprisal import FakeScorer, ScoreRequest, Statistic, StepScorer, load_scorer
+from asap.surprisal import (
+    FakeScorer,
+    ScoreRequest,
+    StepScorer,
+    load_scorer,
+    open_server_scorer,
+)
 from asap.trace import Step
 
-EVERYTHING: frozenset[Statistic] = frozenset(
-    {"surprisal", "mean_nll", "sum_nll", "first_entropy", "sum_entropy"}
-)
 
-
-@pytest.fixture(params=["fake", "llama", "qwen2", "gemma2"])
-def scorer(request: pytest.FixtureRequest, model_folder: Callable[[str], Path]) -> StepScorer:
+@pytest.fixture(params=["fake", "llama", "qwen2", "gemma2", "server"])
+def scorer(
+    request: pytest.FixtureRequest, model_folder: Callable[[str], Path]
+) -> Iterator[StepScorer]:
     if request.param == "fake":
-        return FakeScorer()
-    return load_scorer(str(model_folder(request.param)), dtype="fp32", device="cpu", window=96)
+        yield FakeScorer()
+    elif request.param == "server":
+        server = request.getfixturevalue("fault_server")
+        request.getfixturevalue("scoring_server")(model_folder("llama"), length=97)
+        with open_server_scorer(server.url, str(model_folder("llama"))) as opened:
+            yield opened
+    else:
+        yield load_scorer(str(model_folder(request.param)), dtype="fp32", device="cpu", window=96)
 
 
 def test_one_value_per_step_in_order(scorer: StepScorer, requests: list[ScoreRequest]) -> None:
-    found = scorer.score(requests, EVERYTHING)
+    found = scorer.score(requests, scorer.statistics)
     assert len(found) == len(requests)
     for request, scores in zip(requests, found, strict=True):
-        for name in ("first_token_index", "first_token_id", "first_token", *sorted(EVERYTHING)):
+        for name in (
+            "first_token_index",
+            "first_token_id",
+            "first_token",
+            *sorted(scorer.statistics),
+        ):
             assert len(getattr(scores, name)) == len(request.steps), name
         assert list(scores.first_token_index) == sorted(scores.first_token_index)
         values = [*scores.surprisal, *scores.mean_nll, *scores.sum_nll, *scores.sum_entropy]
@@ -46,7 +61,8 @@ def test_surprisal_alone_by_default(scorer: StepScorer, requests: list[ScoreRequ
 
 
 def test_twice_the_same(scorer: StepScorer, requests: list[ScoreRequest]) -> None:
-    assert scorer.score(requests, EVERYTHING) == scorer.score(requests, EVERYTHING)
+    asked = scorer.statistics
+    assert scorer.score(requests, asked) == scorer.score(requests, asked)
 
 
 def test_requests_do_not_see_each_other(scorer: StepScorer, requests: list[ScoreRequest]) -> None:

@@ -10,6 +10,7 @@ from asap.chat.completions import (
 )
 from asap.chat.limits import ChatLimits
 from asap.chat.openai_chat import OpenAIChat
+from asap.chat.reading import Dialect, OpenAIReader, ReadReply, ReadRequest, ServedModel
 from asap.chat.scripted import ReplayChat, ScriptedChat
 from asap.chat.transport import Waiting
 
@@ -20,13 +21,18 @@ __all__ = [
     "CompletionReply",
     "CompletionRequest",
     "Completions",
+    "Dialect",
     "Message",
     "OpenAIChat",
     "OpenAICompletions",
+    "OpenAIReader",
+    "ReadReply",
+    "ReadRequest",
     "ReplayChat",
     "Reply",
     "ReplyCache",
     "ScriptedChat",
+    "ServedModel",
     "Usage",
     "Waiting",
 ]

@@ -47,6 +47,9 @@ _FIELDS = (
     "unit",
     "require",
     "scorer",
+    "scorer_url",
+    "scorer_model",
+    "scorer_window",
     "dtype",
     "context",
     "tokenizer",
@@ -129,7 +132,8 @@ def rank(
 
       asap rank traces.jsonl -o ranked --methods asap,random,tail --ratios 0.5 --limit 50
     """
-    arms = build_arms(_read_names(methods), recipe, fields)
+    has_entropies = load_recipe(recipe, fields).scorer_url is None
+    arms = build_arms(_read_names(methods, has_entropies), recipe, fields)
     settings = Settings(_read_ratios(ratios), planted, support)
     columns = Columns(
         question_column,
@@ -205,9 +209,9 @@ def _report(folder: RankFolder, baseline: str | None, bar: EvalBar, as_json: boo
     terminal.say(f"to look at: asap view {path}")
 
 
-def _read_names(text: str | None) -> list[str]:
+def _read_names(text: str | None, has_entropies: bool) -> list[str]:
     if text is None:
-        return list_free_methods()
+        return list_free_methods(has_entropies)
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise InputError("--methods names none")

@@ -12,11 +12,12 @@ from asap.cli import flags
 from asap.cli.progress import RunBar
 from asap.cli.terminal import Terminal
 from asap.corpus import Columns, open_corpus
-from asap.run import Progress, check_scores_file, load_recipe, score_corpus
-from asap.surprisal import load_scorer
+from asap.run import Progress, check_scores_file, load_recipe, open_scorer, score_corpus
 
 
-@flags.with_recipe_flags("segment", "scorer", "context", "dtype")
+@flags.with_recipe_flags(
+    "segment", "scorer", "scorer_url", "scorer_model", "scorer_window", "context", "dtype"
+)
 def score(
     inputs: flags.Inputs,
     output: Annotated[
@@ -33,8 +34,10 @@ def score(
 ) -> None:
     """Score every step of every trace by the surprisal of its first token. Needs no answer.
 
-    Example:
+    Examples:
       asap score traces.jsonl --output scores.parquet --scorer builtin
+
+      asap score traces.jsonl --output scores.parquet --scorer DIR --scorer-url http://127.0.0.1:8000/v1
     """
     recipe = load_recipe("default", fields)
     check_scores_file(output)
@@ -43,8 +46,8 @@ def score(
     )
     corpus = open_corpus(inputs, columns, "nothing")
     is_quiet = not logging.getLogger().isEnabledFor(logging.WARNING)
-    scorer = load_scorer(recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context)
-    with RunBar(limit or corpus.n_rows_hint, is_quiet, "scoring") as bar:
+    n_rows = limit or corpus.n_rows_hint
+    with open_scorer(recipe, device) as scorer, RunBar(n_rows, is_quiet, "scoring") as bar:
         bar.say(f"input: {corpus.layout.describe()}")
         counts = score_corpus(
             corpus,

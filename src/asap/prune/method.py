@@ -28,7 +28,8 @@ OnOverBudget = Literal["exclude", "keep"]
 Unit = Literal["token", "phrase", "sentence"]
 Cut = Literal["budget", "percentile"]
 WordProbability = Literal["mean", "first"]
-Need = Literal["scorer", "chat", "classifier", "labels"]
+Need = Literal["scorer", "entropies", "chat", "classifier", "labels"]
+"""`entropies` are the scorer's; a scorer behind a server has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asap.prune.method import Method, Options, Tools
+from asap.prune.method import Method, Need, Options, Tools
 from asap.prune.step_level import StepLevel, request_whole
 from asap.trace import Trace
 
 
 def build_step_entropy(options: Options) -> Method:
     """The method, under a recipe's options."""
-    return StepLevel(options, "entropy of the step, nats", _score, frozenset({"scorer"}))
+    needs: frozenset[Need] = frozenset({"scorer", "entropies"})
+    return StepLevel(options, "entropy of the step, nats", _score, needs)
 
 
 def _score(batch: Sequence[Trace], options: Options, tools: Tools) -> list[Sequence[float]]:

@@ -16,7 +16,7 @@ from asap.errors import RecipeError
 from asap.prune import METHODS, Method, Need, list_methods
 from asap.run import Recipe, load_recipe, shipped_recipes
 
-_SHARED = ("scorer", "dtype", "context", "tokenizer")
+_SHARED = ("scorer", "scorer_url", "scorer_model", "scorer_window", "dtype", "context", "tokenizer")
 _BACKENDS: Mapping[Need, tuple[str, ...]] = {
     "classifier": ("classifier",),
     "chat": ("llm", "llm_url", "llm_max_tokens"),
@@ -37,13 +37,16 @@ class Arm:
         return METHODS[self.recipe.method](self.recipe.options)
 
 
-def list_free_methods() -> list[str]:
-    """Methods that need nothing but a scorer: no LLM, no classifier, no download."""
+def list_free_methods(has_entropies: bool = True) -> list[str]:
+    """Methods that need nothing but a scorer: no LLM, no classifier, no download.
+
+    Args:
+        has_entropies: whether the scorer tells entropies; one behind a server does not.
+    """
     recipe = load_recipe("default")
+    there: frozenset[Need] = frozenset({"scorer", "entropies"} if has_entropies else {"scorer"})
     return [
-        name
-        for name in list_methods()
-        if recipe.model_copy(update={"method": name}).needs <= frozenset({"scorer"})
+        name for name in list_methods() if recipe.model_copy(update={"method": name}).needs <= there
     ]
 
 
@@ -80,7 +83,7 @@ def build_arms(
             if ours != first:
                 raise RecipeError(
                     f"{field} is {ours} for {arm.name} and {first} for {arms[0].name}: give one "
-                    f"for all, --{field} {first}"
+                    f"for all, --{field.replace('_', '-')} {first}"
                 )
     return arms
 

@@ -1,17 +1,16 @@
 """A scorer that reads each text once, however many methods ask about it.
 
-All statistics are taken in that one pass. Values live in memory; a comparison is about hundreds of
-traces.
+All statistics that it can tell are taken in that one pass. Values live in memory; a comparison is
+about hundreds of traces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Sequence
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from asap.surprisal import ScoreRequest, Statistic, StepScorer, StepScores, TokenScores
 
-_ALL: frozenset[Statistic] = frozenset(get_args(Statistic))
 _K = TypeVar("_K", bound=Hashable)
 
 
@@ -33,14 +32,19 @@ class ScoredOnce:
         """The scorer's."""
         return self._scorer.name
 
+    @property
+    def statistics(self) -> frozenset[Statistic]:
+        """The scorer's."""
+        return self._scorer.statistics
+
     def score(
         self,
         requests: Sequence[ScoreRequest],
         statistics: frozenset[Statistic] = frozenset({"surprisal"}),
     ) -> list[StepScores]:
-        """Scores of each request; with all statistics, whichever are asked for."""
+        """Scores of each request; with all that the scorer can tell, whichever are asked for."""
         if new := _missing(requests, self._scores):
-            self._scores |= zip(new, self._scorer.score(new, _ALL), strict=True)
+            self._scores |= zip(new, self._scorer.score(new, self._scorer.statistics), strict=True)
         return [self._scores[request] for request in requests]
 
     def score_tokens(self, texts: Sequence[str]) -> list[TokenScores]:

@@ -1,6 +1,6 @@
 """Applying a method to a corpus: recipe, backends, pipeline, run folder, executor."""
 
-from asap.run.backends import cache_folder, open_tools
+from asap.run.backends import cache_folder, open_scorer, open_tools
 from asap.run.ledger import FORMAT_VERSION, Ledger, read_report
 from asap.run.local import RunResult, check_excluded, check_run, prune_corpus
 from asap.run.memory import prune_traces
@@ -28,6 +28,7 @@ __all__ = [
     "find_versions",
     "list_recipes",
     "load_recipe",
+    "open_scorer",
     "open_tools",
     "prune_corpus",
     "prune_traces",

@@ -13,7 +13,14 @@ from asap.chat import Chat, ChatLimits, OpenAIChat, ReplayChat, ReplyCache
 from asap.errors import RecipeError
 from asap.prune import Need, Tools, list_methods
 from asap.run.recipe import Recipe
-from asap.surprisal import TokenClassifier, load_classifier, load_counter, load_scorer
+from asap.surprisal import (
+    StepScorer,
+    TokenClassifier,
+    load_classifier,
+    load_counter,
+    load_scorer,
+    open_server_scorer,
+)
 
 REPLAY = "replay:"
 
@@ -45,7 +52,8 @@ def open_tools(
     Raises:
         ModelError: scorer, tokenizer or classifier cannot be loaded.
         MissingExtraError: an optional dependency is not installed.
-        RecipeError: the method asks an LLM, a classifier or labels, and there is none.
+        RecipeError: the method asks an LLM, a classifier, labels or a scorer's entropies, and there
+            is none.
     """
     needs = recipe.needs if needs is None else needs
     wants_labels = "labels" in needs
@@ -54,6 +62,11 @@ def open_tools(
             f"method '{recipe.method}' asks for labels of redundant steps, which exist only in the "
             f"lab (asap lab); any trace can be pruned by: {', '.join(list_methods())}"
         )
+    if "entropies" in needs and recipe.scorer_url is not None:
+        raise RecipeError(
+            "method 'step-entropy' needs entropies, and no server tells those: leave out "
+            "--scorer-url to score on this machine, or use another method (spirit-fast)"
+        )
     with ExitStack() as stack:
         chat = None
         if "chat" in needs:
@@ -61,13 +74,38 @@ def open_tools(
         counter = load_counter(recipe.tokenizer or recipe.scorer)
         scorer = None
         if "scorer" in needs:
-            scorer = load_scorer(
-                recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context
-            )
+            scorer = stack.enter_context(open_scorer(recipe, device))
         classifier = None
         if "classifier" in needs:
             classifier = _open_classifier(recipe, device)
         yield Tools(counter, scorer, chat, classifier, labels=labels if wants_labels else None)
+
+
+@contextmanager
+def open_scorer(recipe: Recipe, device: str = "auto") -> Iterator[StepScorer]:
+    """The scorer of a recipe, closed at the end: a model on this machine, or behind a server.
+
+    Args:
+        recipe: names it.
+        device: where it runs, unless it is behind a server.
+
+    Raises:
+        ModelError: it cannot be loaded, or its server cannot be used for scoring.
+        MissingExtraError: an optional dependency is not installed.
+        RecipeError: `scorer_url` is no address of a server.
+        KeyRefused: the server refused the key.
+    """
+    if recipe.scorer_url is None:
+        yield load_scorer(recipe.scorer, dtype=recipe.dtype, device=device, context=recipe.context)
+        return
+    with open_server_scorer(
+        recipe.scorer_url,
+        recipe.scorer,
+        model=recipe.scorer_model,
+        window=recipe.scorer_window,
+        context=recipe.context,
+    ) as scorer:
+        yield scorer
 
 
 def _open_classifier(recipe: Recipe, device: str) -> TokenClassifier:

@@ -51,6 +51,14 @@ class Recipe(BaseModel):
     """
     scorer: str = "builtin"
     """The causal LM that scores: `builtin`, a folder, or a Hub id."""
+    scorer_url: str | None = None
+    """Base URL of an OpenAI-compatible server that scores in its place; `scorer` then names the
+    tokenizer.
+    """
+    scorer_model: str | None = None
+    """The scorer's name at its server. Default: the only model there."""
+    scorer_window: int | None = Field(default=None, ge=16)
+    """Context length of the scorer's server, where it does not say. Default: the model's."""
     dtype: Literal["auto", "bf16", "fp32"] = "auto"
     """The scorer's number type; `auto` is bf16 where the hardware is fast at it."""
     tokenizer: str | None = None
@@ -143,8 +151,11 @@ class Recipe(BaseModel):
             raise ValueError("budget_tokens and ratio exclude each other")
         if self.wording == "reply" and self.stage1 != "rewrite":
             raise ValueError("wording 'reply' needs stage1 'rewrite'")
-        if self.llm_url is not None and "@" in self.llm_url.partition("://")[2].partition("/")[0]:
-            raise ValueError("llm_url holds a password: keys come from the environment alone")
+        for name in ("llm_url", "scorer_url"):
+            if "@" in (getattr(self, name) or "").partition("://")[2].partition("/")[0]:
+                raise ValueError(f"{name} holds a password: keys come from the environment alone")
+        if self.scorer_url is None and (self.scorer_model or self.scorer_window):
+            raise ValueError("scorer_model and scorer_window belong to a scorer_url")
         return self
 
     @property

@@ -5,6 +5,8 @@ from asap.surprisal.fake import FakeClassifier, FakeCounter, FakeScorer
 from asap.surprisal.load import load_classifier, load_scorer
 from asap.surprisal.model_folder import digest_weights, find_model_folder, find_window
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScorer, StepScores, TokenScores
+from asap.surprisal.server_probe import open_server_scorer
+from asap.surprisal.server_scorer import ServerScorer
 from asap.surprisal.tokenizer import load_counter
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "FakeCounter",
     "FakeScorer",
     "ScoreRequest",
+    "ServerScorer",
     "Statistic",
     "StepScorer",
     "StepScores",
@@ -24,4 +27,5 @@ __all__ = [
     "load_classifier",
     "load_counter",
     "load_scorer",
+    "open_server_scorer",
 ]

@@ -14,7 +14,13 @@ from collections.abc import Callable, Sequence
 
 from asap.surprisal.alignment import find_step_tokens
 from asap.surprisal.classifier import TokenLabels
-from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
+from asap.surprisal.scorer import (
+    ALL_STATISTICS,
+    ScoreRequest,
+    Statistic,
+    StepScores,
+    TokenScores,
+)
 from asap.trace import OPENING
 
 _TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])|\s+\Z")
@@ -65,6 +71,11 @@ class FakeScorer:
     def name(self) -> str:
         """The name given."""
         return self._name
+
+    @property
+    def statistics(self) -> frozenset[Statistic]:
+        """All there are."""
+        return ALL_STATISTICS
 
     def score(
         self,

@@ -12,12 +12,12 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from asap.surprisal.window import cut_windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ def plan_readings(
     ]
 
 
-Advance = Callable[[list[int], Any], tuple[Tensor, Any]]
+Advance = Callable[[list[int], Any], "tuple[Tensor, Any]"]
 """(ids, cache or None) -> (rows (ids, width) that foretell the token after each, the cache after
 them).
 """
-Rate = Callable[[Tensor, list[int]], list[float]]
+Rate = Callable[["Tensor", list[int]], list[float]]
 """(rows, the tokens that came) -> NLL of each in nats."""
 
 
@@ -113,6 +113,8 @@ class _State:
         if self.last is None:
             values = [0.0, *rate(rows[:-1], ids[1:])] if len(ids) > 1 else [0.0]
         else:
+            import torch
+
             values = rate(torch.cat([self.last, rows[:-1]]), ids)
         self.last = rows[-1:]
         return values

@@ -52,6 +52,23 @@ def find_model_folder(name: str) -> tuple[Path, str]:
     return _fetch_model(name), name
 
 
+def find_tokenizer_folder(name: str) -> tuple[Path, str]:
+    """The folder of a model's small files, and its label; weights are not asked for.
+
+    Args:
+        name: as for `find_model_folder`; a folder needs no more than `tokenizer.json`.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    folder = Path(name).expanduser()
+    if name == BUILTIN:
+        return find_model_folder(name)
+    if folder.is_dir():
+        return folder, folder.resolve().name
+    return _fetch(name, [*_SMALL_FILES]), name
+
+
 def find_window(name: str) -> int | None:
     """How many tokens a model reads, by its config; None where that does not say. Beyond it most
     software goes on without a word.
@@ -101,19 +118,24 @@ def _digest_file(path: Path, digest: hashlib._Hash, is_whole: bool) -> None:
 
 
 def _fetch_model(hub_id: str) -> Path:
+    folder = _fetch(hub_id, [*_SMALL_FILES, _WEIGHTS[0]])
+    if not list(folder.glob(_WEIGHTS[0])):
+        folder = _fetch(hub_id, [*_SMALL_FILES, _WEIGHTS[1]])
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"the Hub's {hub_id} is no model: it has no config.json")
+    return folder
+
+
+def _fetch(hub_id: str, patterns: list[str]) -> Path:
+    """The files of a Hub repository that patterns name, from the local cache where it has them."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=[*_SMALL_FILES, _WEIGHTS[0]]))
-        if not list(folder.glob(_WEIGHTS[0])):
-            folder = Path(snapshot_download(hub_id, allow_patterns=[*_SMALL_FILES, _WEIGHTS[1]]))
+        return Path(snapshot_download(hub_id, allow_patterns=patterns))
     except (HFValidationError, HfHubHTTPError, OSError, ValueError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"no model {hub_id!r}: neither 'builtin' nor a folder, and the Hub does not "
             f"give it ({first_line})"
         ) from error
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"the Hub's {hub_id} is no model: it has no config.json")
-    return folder

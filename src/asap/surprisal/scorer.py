@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from asap.trace import Step
 
 Statistic = Literal["surprisal", "mean_nll", "sum_nll", "first_entropy", "sum_entropy"]
+ALL_STATISTICS: frozenset[Statistic] = frozenset(get_args(Statistic))
+"""Everything that a scorer can be asked about a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class StepScorer(Protocol):
         """Model id or folder name, digest of the weights and number type, as in a run's record."""
         ...
 
+    @property
+    def statistics(self) -> frozenset[Statistic]:
+        """What it can tell of a step: a server tells no entropies."""
+        ...
+
     def score(
         self,
         requests: Sequence[ScoreRequest],
@@ -72,6 +79,9 @@ class StepScorer(Protocol):
     ) -> list[StepScores]:
         """Scores of each request, in order; how they are batched makes no difference beyond
         rounding.
+
+        Raises:
+            ModelError: one of the statistics is not among those that this scorer can tell.
         """
         ...
 

@@ -30,7 +30,13 @@ from asap.surprisal.context import WriteContext, write_raw
 from asap.surprisal.leave_one_out import measure_rises, plan_readings
 from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
 from asap.surprisal.packing import allow_packing, read_packed
-from asap.surprisal.scorer import ScoreRequest, Statistic, StepScores, TokenScores
+from asap.surprisal.scorer import (
+    ALL_STATISTICS,
+    ScoreRequest,
+    Statistic,
+    StepScores,
+    TokenScores,
+)
 from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
 from asap.surprisal.window import clip_head, cut_windows
 
@@ -121,6 +127,11 @@ class TransformersScorer:
     def name(self) -> str:
         """Model id or folder name with a digest of the weights."""
         return self._name
+
+    @property
+    def statistics(self) -> frozenset[Statistic]:
+        """All there are."""
+        return ALL_STATISTICS
 
     @property
     def tokenizer(self) -> TextTokenizer:
