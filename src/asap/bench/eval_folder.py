@@ -26,6 +26,7 @@ from asap.bench.benchmark import Question
 from asap.bench.completion import Completion
 from asap.bench.metrics import Graded, Latency
 from asap.errors import RunFolderError
+from asap.place import refuse_remote
 from asap.judge import Verdict
 
 FORMAT_VERSION = 1
@@ -219,6 +220,7 @@ def read_eval_report(folder: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: there is none, or it is of another kind or format.
     """
+    refuse_remote(folder)
     path = folder / "report.json"
     try:
         report = json.loads(path.read_text("utf-8"))
