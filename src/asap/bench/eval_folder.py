@@ -26,8 +26,8 @@ from asap.bench.benchmark import Question
 from asap.bench.completion import Completion
 from asap.bench.metrics import Graded, Latency
 from asap.errors import RunFolderError
-from asap.place import refuse_remote
 from asap.judge import Verdict
+from asap.place import refuse_remote
 
 FORMAT_VERSION = 1
 """What `report.json` says of the folder's layout; another number is refused by name."""
