@@ -247,6 +247,7 @@ def open_eval_run(folder: Path) -> EvalRun:
         RunFolderError: there is no such folder or no run in it, it is of another kind or format,
             or it is not finished.
     """
+    refuse_remote(folder)
     if not folder.exists():
         raise RunFolderError(f"there is no folder {folder}")
     report = read_eval_report(folder)
