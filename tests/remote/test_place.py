@@ -48,7 +48,7 @@ def test_a_path_stays_what_it_is(tmp_path: Path) -> None:
 def test_keys_in_an_address_are_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(StoreError, match="credentials come from the environment") as caught:
         find_place(text)
-    assert "sh" not in str(caught.value).replace("slash", "")
+    assert not any(word in str(caught.value) for word in ("hush", "hu/sh", "AKIAKEY"))
 
 
 @pytest.mark.parametrize("text", ["memory://a:b/c@d", "memory://a/b:c@d", "memory://a:1234/x@y"])
