@@ -75,8 +75,9 @@ def _open_url(kind: str, rest: str) -> Path:
     try:
         found = cast(Path, UPath(text))
         _driver(found)
-        # Its debug log holds session tokens.
-        logging.getLogger("botocore").setLevel(logging.INFO)
+        log = logging.getLogger("botocore")
+        if log.isEnabledFor(logging.DEBUG):  # session tokens stand in it
+            log.setLevel(logging.INFO)
     except (ImportError, ValueError) as error:
         raise StoreError(f"{text} cannot be opened: {_say(error)}") from error
     return found
@@ -96,9 +97,8 @@ def refuse_remote(path: Path) -> None:
     text = str(path)
     if is_remote(path) or (_SQUASHED_URL.match(text) and not path.exists()):
         raise RunFolderError(
-            f"{text} is not on this machine, and only asap prune, show, verify, train and export "
-            "read and only prune and verify write elsewhere: copy the folder here first, or write "
-            "here and copy it there"
+            f"{text} is not on this machine, and this works on folders here: copy the folder here "
+            "first, or write here and copy it there (docs/remote.md)"
         )
 
 

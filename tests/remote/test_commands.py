@@ -33,6 +33,7 @@ def test_prune_show_and_export(store: Any, command: Command, source: Path, tmp_p
     words = ("prune", path, "-o", "s3://bucket/run", "--method", "random")
     code, out, err = command(*words)
     assert code == 0, err
+    assert "botocore" not in err
     assert "asap show s3://bucket/run --row 0" in out
     assert "s3://bucket/run/data/*.parquet" in out
     assert "asap view" not in out
