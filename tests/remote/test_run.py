@@ -89,7 +89,7 @@ def test_requests_grow_with_the_shards_and_not_with_the_rows(
     assert len(store.requests) == 1
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_killed_in_the_middle_and_resumed(
     store: Any, prune: Prune, source: Path, tmp_path: Path, when: str
 ) -> None:
@@ -121,7 +121,10 @@ def test_killed_in_the_middle_and_resumed(
     assert found == same_as(tmp_path / "run", *EQUAL)
 
 
-@pytest.mark.parametrize(("status", "said"), [(403, "No AccessDenied"), (500, "No InternalError")])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(403, "No AccessDenied"), pytest.param(500, "No InternalError", marks=pytest.mark.slow)],
+)
 def test_a_put_that_fails_leaves_an_unfinished_run(
     store: Any, prune: Prune, source: Path, tmp_path: Path, status: int, said: str
 ) -> None:
