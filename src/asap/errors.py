@@ -5,6 +5,7 @@
     │   ├── InputError            a file, a column or a row layout that cannot be read
     │   ├── RecipeError           an unknown key, a value out of range, fields that exclude each
     other │   ├── RunFolderError        a folder that holds another run, or something that is no run
+    │   ├── StoreError            an address (s3://, ...) that cannot be read or written
     │   ├── ModelError            a model or tokenizer that cannot be loaded or does not fit
     │   ├── SandboxError          this machine cannot run untrusted code safely
     │   └── MissingExtraError     an optional dependency is not installed
@@ -41,6 +42,10 @@ class RecipeError(UserError):
 
 class RunFolderError(UserError):
     """An output folder holds another run, or something that is no run of a known format."""
+
+
+class StoreError(UserError):
+    """A store (s3://, ...) cannot be reached, refuses, has no such bucket, or lacks its driver."""
 
 
 class ModelError(UserError):

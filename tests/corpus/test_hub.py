@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -32,12 +34,12 @@ FILES = {
 SCRIPT = """
 import json, os, sys
 from asap.corpus import open_corpus
-from asap.errors import InputError
+from asap.errors import UserError
 
 for text in sys.argv[1:]:
     try:
         corpus = open_corpus([text])
-    except InputError as error:
+    except UserError as error:
         print(json.dumps({"error": str(error)}))
         continue
     print(json.dumps({
@@ -46,7 +48,7 @@ for text in sys.argv[1:]:
         "commit": corpus.sources[0].identity,
         "rows": [(row.row, row.id, getattr(row.outcome, "reason", "ok")) for row in corpus.rows()],
         "rest": [(row.row, row.id) for row in corpus.rows(2)],
-        "telemetry": os.environ["HF_HUB_DISABLE_TELEMETRY"],
+        "telemetry": os.environ.get("HF_HUB_DISABLE_TELEMETRY"),
     }))
 """
 
@@ -68,18 +70,27 @@ class StandIn(BaseHTTPRequestHandler):
             siblings = [{"rfilename": name} for name in FILES]
             info = {"id": "owner/name", "sha": COMMIT, "siblings": siblings, "tags": []}
             self.reply(json.dumps({**info, "cardData": {"license": "cc-by-4.0"}}).encode())
-        elif path.startswith(f"{API}/tree/{COMMIT}"):
-            self.reply(json.dumps(self.list_folder(path.partition(COMMIT)[2].strip("/"))).encode())
-        elif path.startswith(f"/datasets/owner/name/resolve/{COMMIT}/"):
-            self.reply_file(path.partition(f"{COMMIT}/")[2])
+        elif found := re.match(rf"{API}/tree/(?:{COMMIT}|main)(.*)", path):
+            self.reply(json.dumps(self.list_folder(found[1].strip("/"))).encode())
+        elif found := re.match(rf"/datasets/owner/name/resolve/(?:{COMMIT}|main)/(.*)", path):
+            self.reply_file(found[1])
         else:
             self.reply(b"{}", 404, {"X-Error-Code": "RepoNotFound"})
 
+    def do_POST(self):
+        """What stands at some paths: asked by the file system of hf:// addresses."""
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        wanted = json.loads(body)["paths"] if body[0] == "{" else parse_qs(body)["paths"]
+        entries = [*self.list_folder(""), *self.list_folder("py")]
+        self.reply(json.dumps([entry for entry in entries if entry["path"] in wanted]).encode())
+
     def list_folder(self, folder):
         if not folder:
-            return [{"type": "directory", "path": "py", "oid": "0" * 40, "size": 0}]
-        names = [name for name in FILES if name.startswith(folder + "/")]
-        return [
+            names = ["README.md"]
+            folders = [{"type": "directory", "path": "py", "oid": "0" * 40, "size": 0}]
+        else:
+            names, folders = [name for name in FILES if name.startswith(folder + "/")], []
+        return folders + [
             {"type": "file", "path": name, "size": len(FILES[name]), "oid": "0" * 40}
             for name in names
         ]
@@ -147,6 +158,24 @@ def test_a_data_set_on_the_hub_is_streamed(tmp_path, hub):
     assert "Available splits: ['train']" in no_split["error"]
     assert "'owner/other' is no file or folder here" in no_repository["error"]
     assert "\n" not in no_repository["error"]
+
+
+def test_files_on_the_hub_are_read_by_their_address(tmp_path, hub):
+    pytest.importorskip("upath")
+    glob, folder, missing, no_repository = read_hub(
+        tmp_path,
+        hub,
+        "hf://datasets/owner/name/py/*.jsonl",
+        "hf://datasets/owner/name/py",
+        "hf://datasets/owner/name/py/none.jsonl",
+        "hf://datasets/owner/other/a.jsonl",
+    )
+    for found in (glob, folder):
+        assert found["files"] == ["train-00000.jsonl", "train-00001.jsonl"]
+        assert found["licence"] == "cc-by-4.0"
+        assert found["rows"] == [[0, "x", "ok"], [1, "y", "no_closing_tag"], [2, "z", "ok"]]
+    assert "hf://datasets/owner/name/py/none.jsonl does not exist" in missing["error"]
+    assert "owner/other" in no_repository["error"]
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path):

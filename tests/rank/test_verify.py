@@ -17,6 +17,7 @@ from asap.bench import Generator, ModelTokenizer, Sampling
 from asap.chat import ChatLimits, OpenAICompletions, ReplyCache, ScriptedChat, Waiting
 from asap.errors import RunFolderError, RunStopped, SandboxError
 from asap.judge import Judge
+from asap.place import find_place, write_whole
 from asap.prune import LONG_CONDITION, SHORT_CONDITION, Tools
 from asap.rank import (
     VERIFY_REASONS,
@@ -194,6 +195,19 @@ def test_what_comes_out_is_a_prune_run_again(run: Path, ask: Any, tmp_path: Path
     identity = read_report(run)["identity"]
     with pytest.raises(RunFolderError, match="holds another run"):
         Ledger(output).check(identity)
+
+
+def test_a_run_in_a_store_is_verified_into_a_store(run: Path, ask: Any, tmp_path: Path) -> None:
+    pytest.importorskip("upath")
+    there, output = find_place("memory://verify/run"), find_place("memory://verify/out")
+    for file in [path for path in run.rglob("*") if path.is_file()]:
+        write_whole(there / file.relative_to(run).as_posix(), file.read_bytes())
+    _, forced = ask(own_answer)
+    verify(forced, there, output)
+    verify(forced, run, tmp_path / "verified")
+    for name in ("data/000000.parquet", "traces/000000.parquet", "excluded.jsonl", "README.md"):
+        assert (output / name).read_bytes() == (tmp_path / "verified" / name).read_bytes()
+    assert verify(forced, there, output).is_resumed
 
 
 def test_answers_that_differ_exclude_their_rows(run: Path, ask: Any, tmp_path: Path) -> None:

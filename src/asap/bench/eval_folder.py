@@ -27,6 +27,7 @@ from asap.bench.completion import Completion
 from asap.bench.metrics import Graded, Latency
 from asap.errors import RunFolderError
 from asap.judge import Verdict
+from asap.place import refuse_remote
 
 FORMAT_VERSION = 1
 """What `report.json` says of the folder's layout; another number is refused by name."""
@@ -219,6 +220,7 @@ def read_eval_report(folder: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: there is none, or it is of another kind or format.
     """
+    refuse_remote(folder)
     path = folder / "report.json"
     try:
         report = json.loads(path.read_text("utf-8"))
@@ -245,6 +247,7 @@ def open_eval_run(folder: Path) -> EvalRun:
         RunFolderError: there is no such folder or no run in it, it is of another kind or format,
             or it is not finished.
     """
+    refuse_remote(folder)
     if not folder.exists():
         raise RunFolderError(f"there is no folder {folder}")
     report = read_eval_report(folder)

@@ -27,6 +27,7 @@ _EXTRAS = {
     "bench": ("sortedcontainers", "fastapi", "uvicorn", "accelerate"),
     "train": ("trl", "peft"),
     "view": ("duckdb", "starlette", "uvicorn", "matplotlib"),
+    "remote": ("universal-pathlib", "s3fs"),
 }
 
 

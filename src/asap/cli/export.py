@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from asap.cli.terminal import Terminal
+from asap.place import refuse_remote
 from asap.train import (
     TRAINERS,
     Exported,
@@ -56,6 +57,7 @@ def export(
         _say(Terminal(stderr=True), "standard output", exported, allow_empty_prompts)
         return
     file = Path(output)
+    refuse_remote(file)
     exported = export_rows(source, trainer, file, allow_empty_prompts=allow_empty_prompts)
     terminal = Terminal()
     _say(terminal, output, exported, allow_empty_prompts)

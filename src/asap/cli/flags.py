@@ -17,10 +17,30 @@ from pydantic.fields import FieldInfo
 from asap.bench import BENCHMARKS, Engine, ServerDType
 from asap.errors import InputError
 from asap.judge import Stdin, Timing
+from asap.place import find_place
 from asap.run import Recipe
 
 Inputs = Annotated[
-    list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs or Hub ids.")
+    list[str],
+    typer.Argument(
+        metavar="INPUT...", help="Files, folders, globs (paths or URLs such as s3://), or Hub ids."
+    ),
+]
+Run = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", parser=find_place, help="A folder that asap prune wrote: a path or a URL."
+    ),
+]
+RunOutput = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        parser=find_place,
+        help="The run folder to write or to finish: a path or a URL (s3://BUCKET/RUN).",
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first rows.")]
 QuestionColumn = Annotated[

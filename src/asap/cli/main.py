@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +34,7 @@ from asap.cli import (
     view,
 )
 from asap.errors import RunStopped, UserError
+from asap.place import refuse_remote
 
 app = typer.Typer(
     name="asap",
@@ -89,6 +91,10 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def run(*args: Any, **values: Any) -> None:
+        for value in values.values():
+            # Verbs that read and write elsewhere have made a path of a store of it by now.
+            if isinstance(value, Path):
+                refuse_remote(value)
         try:
             verb(*args, **values)
             sys.stdout.flush()

@@ -17,6 +17,7 @@ from asap.cli import flags
 from asap.cli.progress import RunBar
 from asap.cli.terminal import Terminal
 from asap.corpus import Columns, Corpus, open_corpus
+from asap.place import is_remote
 from asap.run import (
     RunResult,
     check_excluded,
@@ -31,9 +32,7 @@ from asap.run import (
 @flags.with_recipe_flags()
 def prune(
     inputs: flags.Inputs,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The run folder to write or to finish.")
-    ],
+    output: flags.RunOutput,
     fields: dict[str, Any],
     recipe: Annotated[
         str,
@@ -80,6 +79,8 @@ def prune(
       asap prune 'data/*.parquet' -o pruned --budget-tokens 4096 --tokenizer DIR
 
       asap prune traces.jsonl -o pruned --stage1 select --llm NAME --llm-url URL
+
+      asap prune 's3://bucket/in/*.parquet' -o s3://bucket/run
     """
     chosen = load_recipe(recipe, fields)
     columns = Columns(
@@ -167,10 +168,19 @@ def print_summary(result: RunResult, *, has_stage2: bool) -> None:
         )
     stages = " · ".join(f"{name} {value:.1f} s" for name, value in result.seconds_by_stage.items())
     terminal.say(f"time: {result.seconds:.1f} s" + (f"; by stage: {stages}" if stages else ""))
-    folder = shlex.quote(str(result.folder))
     if summary.rows_out:
-        terminal.say(
-            f"look at it: asap view {folder}, or one in the terminal: asap show {folder} --row 0",
-            f"train on it: asap train {folder} --model MODEL --output DIR, or "
-            f"datasets.load_dataset({str(result.folder)!r})",
-        )
+        terminal.say(*_say_what_next(result.folder))
+
+
+def _say_what_next(run: Path) -> list[str]:
+    """What one does with a run."""
+    folder = shlex.quote(str(run))
+    look = f"asap show {folder} --row 0"
+    load = f'datasets.load_dataset("parquet", data_files={str(run / "data" / "*.parquet")!r})'
+    if not is_remote(run):
+        look = f"asap view {folder}, or one in the terminal: {look}"
+        load = f"datasets.load_dataset({str(run)!r})"
+    return [
+        f"look at it: {look}",
+        f"train on it: asap train {folder} --model MODEL --output DIR, or {load}",
+    ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from asap.cli import flags
 from asap.cli.terminal import Terminal
 from asap.errors import InputError
 from asap.run import Ledger, read_report
@@ -22,7 +22,7 @@ _FATES = {
 
 
 def show(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that asap prune wrote.")],
+    run: flags.Run,
     id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The row's id.")] = None,
     row: Annotated[int | None, typer.Option(help="The row's position in the input.")] = None,
 ) -> None:
@@ -40,16 +40,27 @@ def show(
         _list_rows(ledger)
         return
     has_reply_wording = report.get("identity", {}).get("recipe.wording") == "reply"
-    _print_trace(find_row(ledger, id, row), has_reply_wording)
+    shard_rows = report.get("identity", {}).get("shard_rows")
+    _print_trace(find_row(ledger, id, row, shard_rows), has_reply_wording)
 
 
-def find_row(ledger: Ledger, id: str | None, row: int | None) -> dict[str, Any]:
+def find_row(
+    ledger: Ledger, id: str | None, row: int | None, shard_rows: int | None = None
+) -> dict[str, Any]:
     """The evidence of the first row with this id, or at this position.
+
+    Args:
+        ledger: the run.
+        id: the row's id, if it has no position.
+        row: its position in the input.
+        shard_rows: rows per shard, where they are known: a row at a position is looked for in one.
 
     Raises:
         InputError: there is none.
     """
     for shard in ledger.finished_shards():
+        if row is not None and shard_rows and shard != row // shard_rows:
+            continue
         keys = ledger.read_traces(shard, ["row", "id"]).to_pylist()
         for position, key in enumerate(keys):
             if key["row"] == row or (row is None and key["id"] == id):

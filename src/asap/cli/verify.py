@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,10 +20,8 @@ from asap.run import Progress, count_cores, read_report
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that asap prune wrote.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The run folder to write or to finish.")
-    ],
+    run: flags.Run,
+    output: flags.RunOutput,
     model: flags.ServerModel,
     require_passing: Annotated[
         bool,

@@ -5,23 +5,39 @@ licence.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from asap.errors import StoreError
+from asap.place import guard_store, is_remote, open_binary
+
 _FRONT_MATTER = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
-_MAX_CHARACTERS = 2**20
+_MAX_BYTES = 2**20
 
 
 def find_licence(folder: Path) -> str | None:
     """The licence in the card of a folder, or of the one above it (cards stand above `data/`)."""
+    return _ask_once(folder) if is_remote(folder) else _find(folder)
+
+
+@lru_cache(64)
+def _ask_once(folder: Path) -> str | None:
+    """Remote files of one folder share a card, and each would ask for it."""
+    return _find(folder)
+
+
+def _find(folder: Path) -> str | None:
     import yaml
 
     for place in (folder, folder.absolute().parent):
+        card = place / "README.md"
         try:
-            with open(place / "README.md", encoding="utf-8", errors="replace") as card:
-                head = _FRONT_MATTER.match(card.read(_MAX_CHARACTERS))
+            with guard_store(card), open_binary(card) as file:
+                text = file.read(_MAX_BYTES).decode("utf-8", errors="replace")
+            head = _FRONT_MATTER.match(text.replace("\r\n", "\n"))
             fields = yaml.safe_load(head[1]) if head else None
-        except (OSError, yaml.YAMLError):
+        except (OSError, StoreError, yaml.YAMLError):
             continue
         if isinstance(fields, dict) and (licence := read_licence(fields)):
             return licence

@@ -21,6 +21,7 @@ from asap.corpus.record import Source
 from asap.corpus.stream import check_text
 from asap.corpus.table import ArrowFile, ParquetFile
 from asap.errors import InputError
+from asap.place import find_kind, find_place, is_remote, list_folder, match_files
 
 _SUFFIX = re.compile(r"\.(?:(jsonl|ndjson|json)(?:\.gz|\.zst)?|(parquet)|(arrow))\Z", re.IGNORECASE)
 _KNOWN = ".jsonl, .ndjson, .json (each also with .gz or .zst), .parquet, .arrow"
@@ -38,7 +39,7 @@ def find_sources(inputs: Sequence[str]) -> tuple[Source, ...]:
     """The sources behind the inputs: files sorted by path, each once, then data sets on the Hub.
 
     Args:
-        inputs: paths of files and folders, globs, Hub ids.
+        inputs: paths or URLs of files and folders, globs, Hub ids.
 
     Raises:
         InputError: one of them is missing, holds no data or cannot be read.
@@ -52,7 +53,7 @@ def find_sources(inputs: Sequence[str]) -> tuple[Source, ...]:
         if found is None:
             hub_ids.append(text)
         for path, name in found or ():
-            files.setdefault(path.resolve(), (path, name))
+            files.setdefault(path if is_remote(path) else path.resolve(), (path, name))
     ordered = sorted(files.values(), key=lambda file: file[0].parts)
     sources = [_open_file(path, name) for path, name in ordered if path.stat().st_size]
     return (*sources, *(open_hub(text) for text in sorted(set(hub_ids))))
@@ -60,21 +61,22 @@ def find_sources(inputs: Sequence[str]) -> tuple[Source, ...]:
 
 def _find_files(text: str) -> list[tuple[Path, str]] | None:
     """Files with their names inside the input, or None for a Hub id."""
-    path = Path(text)
-    if path.is_dir():
+    path = find_place(text)
+    kind = find_kind(path)
+    if kind == "folder":
         return [(file, file.relative_to(path).as_posix()) for file in _find_in_folder(path)]
-    if path.is_file():
+    if kind == "file":
         if not _SUFFIX.search(path.name):
             raise InputError(f"{path} has no known suffix; known are {_KNOWN}")
         if not path.stat().st_size:
             raise InputError(f"{path} is empty")
         return [(path, path.name)]
-    if path.exists():
+    if kind is not None:
         raise InputError(
             f"{path} is neither a file nor a folder; write what it yields to a file first"
         )
     if glob.has_magic(text):
-        return _find_by_glob(text)
+        return _find_by_glob(path)
     if is_hub_id(text) and not _SUFFIX.search(text):
         return None
     raise InputError(
@@ -82,24 +84,22 @@ def _find_files(text: str) -> list[tuple[Path, str]] | None:
     )
 
 
-def _find_by_glob(text: str) -> list[tuple[Path, str]]:
-    matches = [Path(match) for match in glob.glob(text, recursive=True)]
-    files = [path for path in matches if path.is_file() and _is_data(path)]
-    folders = [path for path in matches if path.is_dir() and "**" not in text]
-    files += [file for folder in folders for file in _find_in_folder(folder)]
+def _find_by_glob(pattern: Path) -> list[tuple[Path, str]]:
+    if is_remote(pattern):
+        matches = match_files(pattern)
+    else:
+        found = [Path(match) for match in glob.glob(str(pattern), recursive=True)]
+        matches = [(path, path.is_file()) for path in found if path.is_file() or path.is_dir()]
+    files = [path for path, is_file in matches if is_file and _is_data(path)]
+    if "**" not in str(pattern):
+        folders = [path for path, is_file in matches if not is_file]
+        files += [file for folder in folders for file in _find_in_folder(folder)]
     if not files:
-        raise InputError(f"no data file matches {text}; known suffixes are {_KNOWN}")
-    fixed = Path(*_before_magic(Path(text)))
+        raise InputError(f"no data file matches {pattern}; known suffixes are {_KNOWN}")
+    fixed = pattern
+    while glob.has_magic(str(fixed)):
+        fixed = fixed.parent
     return [(path, path.relative_to(fixed).as_posix()) for path in files]
-
-
-def _before_magic(pattern: Path) -> list[str]:
-    parts: list[str] = []
-    for part in pattern.parts:
-        if glob.has_magic(part):
-            break
-        parts.append(part)
-    return parts
 
 
 def _is_data(path: Path) -> bool:
@@ -108,13 +108,14 @@ def _is_data(path: Path) -> bool:
 
 
 def _find_in_folder(folder: Path) -> list[Path]:
-    if (folder / "dataset_dict.json").is_file():
+    names = {path.name for path, is_file in list_folder(folder) if is_file}
+    if "dataset_dict.json" in names:
         return _find_in_saved_splits(folder)
-    if (folder / "state.json").is_file():
+    if "state.json" in names:
         return _find_in_saved(folder)
     own = _list_data(folder)
     nested = _list_data(folder / "data")
-    if own and nested and not (folder / "report.json").is_file():
+    if own and nested and "report.json" not in names:
         raise InputError(
             f"{folder} has data files both in it and in its data/; name {folder / 'data'} or a glob"
         )
@@ -131,11 +132,7 @@ def _find_in_folder(folder: Path) -> list[Path]:
 
 
 def _list_data(folder: Path) -> list[Path]:
-    return (
-        sorted(path for path in folder.iterdir() if path.is_file() and _is_data(path))
-        if folder.is_dir()
-        else []
-    )
+    return [path for path, is_file in list_folder(folder) if is_file and _is_data(path)]
 
 
 def _find_in_saved(folder: Path) -> list[Path]:

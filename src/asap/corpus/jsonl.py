@@ -16,10 +16,12 @@ from typing import Any
 from asap.corpus.card import find_licence
 from asap.corpus.record import Record
 from asap.corpus.stream import MAX_RECORD_BYTES, digest_file, guard_reading, open_bytes
+from asap.place import is_remote
 from asap.trace import Excluded
 
 _BOM = b"\xef\xbb\xbf"
 _ESTIMATE_BYTES = 64 * 2**20
+_REMOTE_ESTIMATE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,15 @@ class JsonlFile:
             return sum(1 for _ in _read_lines(stream))
 
     def estimate(self) -> int | None:
-        """Exact up to 64 MB on disk, beyond by the lines in the first 64 MB."""
+        """Exact up to 64 MB on disk, beyond by the lines in the first 64 MB; of a remote file by
+        those in the first megabyte.
+        """
         size = self.path.stat().st_size
+        limit = _REMOTE_ESTIMATE_BYTES if is_remote(self.path) else _ESTIMATE_BYTES
         n_lines = 0
         with guard_reading(self.path), open_bytes(self.path) as (stream, raw):
             for n_lines, _ in enumerate(_read_lines(stream), 1):
-                if raw.tell() > _ESTIMATE_BYTES:
+                if raw.tell() > limit:
                     return int(n_lines * size / raw.tell())
         return n_lines
 

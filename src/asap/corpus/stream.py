@@ -13,9 +13,10 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from asap.errors import InputError
+from asap.place import find_etag, guard_store, is_remote, open_binary
 
 MAX_RECORD_BYTES = 64 * 2**20
 _COMPRESSION = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -26,11 +27,14 @@ _N_SAMPLES = 16
 
 @contextmanager
 def guard_reading(path: Path) -> Iterator[None]:
-    """Turn what system and decoders say about a damaged or forbidden file into an InputError."""
+    """Turn what system and decoders say about a damaged or forbidden file into an InputError, what
+    a store says into a StoreError.
+    """
     import pyarrow as pa
 
     try:
-        yield
+        with guard_store(path):
+            yield
     except (OSError, EOFError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read: {reason}; is the file complete?") from error
@@ -41,14 +45,14 @@ def open_bytes(path: Path) -> Iterator[tuple[io.BufferedReader, BinaryIO]]:
     """The decompressed bytes, and the file below them (whose position tells how much is done)."""
     import pyarrow as pa
 
-    with open(path, "rb") as raw:
+    with open_binary(path) as raw:
         magic = raw.read(4)
         raw.seek(0)
         compression = next(
             (name for start, name in _COMPRESSION.items() if magic.startswith(start)), None
         )
         if compression is None:
-            yield io.BufferedReader(raw, _BUFFER_BYTES), raw
+            yield io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER_BYTES), raw
         else:
             with pa.CompressedInputStream(pa.PythonFile(raw, "r"), compression) as stream:
                 yield io.BufferedReader(stream, _BUFFER_BYTES), raw
@@ -84,11 +88,15 @@ def _is_text(head: bytes) -> bool:
 
 def digest_file(path: Path) -> str:
     """A digest of the content: of all of it below 64 MB, else of 16 stretches from head to tail
-    (and the size).
+    (and the size). Of a remote file, what its store says of the content, if it does: nothing is
+    read for that, and the same content elsewhere has another digest.
     """
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
-    with guard_reading(path), open(path, "rb") as raw:
+    if is_remote(path) and (etag := find_etag(path)):
+        digest.update(f" {etag}".encode())
+        return digest.hexdigest()
+    with guard_reading(path), open_binary(path) as raw:
         if size < _WHOLE_DIGEST_BYTES:
             for block in iter(lambda: raw.read(_BUFFER_BYTES), b""):
                 digest.update(block)

@@ -5,6 +5,7 @@ batches skipped unread.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any
 from asap.corpus.card import find_licence
 from asap.corpus.record import Record
 from asap.corpus.stream import digest_file, guard_reading
+from asap.place import READ_AHEAD_BYTES, is_remote, open_binary
 from asap.trace import Excluded
 
 _BATCH_ROWS = 64
+_FOOTER_READ_AHEAD_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,7 @@ class ParquetFile:
 
     def read(self, start: int = 0) -> Iterator[Record]:
         """Records from `start` on; row groups before are not touched."""
-        import pyarrow.parquet as pq
-
-        with guard_reading(self.path), pq.ParquetFile(self.path) as file:
+        with guard_reading(self.path), _open_parquet(self.path) as file:
             position = 0
             for group in range(file.num_row_groups):
                 n_rows = file.metadata.row_group(group).num_rows
@@ -58,15 +59,15 @@ class ParquetFile:
 
     @cached_property
     def _n_rows(self) -> int:
-        import pyarrow.parquet as pq
-
-        with guard_reading(self.path):
-            return int(pq.read_metadata(self.path).num_rows)
+        with guard_reading(self.path), _open_parquet(self.path, _FOOTER_READ_AHEAD_BYTES) as file:
+            return int(file.metadata.num_rows)
 
 
 @dataclass(frozen=True)
 class ArrowFile:
-    """An Arrow file in stream or file format, memory-mapped."""
+    """An Arrow file in stream or file format, memory-mapped; a remote one is read through to count
+    its rows.
+    """
 
     path: Path
     name: str
@@ -102,14 +103,32 @@ class ArrowFile:
     def _batches(self) -> Iterator[Any]:
         import pyarrow as pa
 
-        with pa.memory_map(str(self.path)) as mapped:
-            if mapped.read(6) == b"ARROW1":
-                with pa.ipc.open_file(mapped) as file:
+        with _open_arrow(self.path) as opened:
+            if opened.read(6) == b"ARROW1":
+                with pa.ipc.open_file(opened) as file:
                     yield from (file.get_batch(i) for i in range(file.num_record_batches))
             else:
-                mapped.seek(0)
-                with pa.ipc.open_stream(mapped) as stream:
+                opened.seek(0)
+                with pa.ipc.open_stream(opened) as stream:
                     yield from stream
+
+
+@contextmanager
+def _open_parquet(path: Path, read_ahead_bytes: int = READ_AHEAD_BYTES) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    if not is_remote(path):
+        with pq.ParquetFile(path) as file:
+            yield file
+        return
+    with open_binary(path, read_ahead_bytes) as raw, pq.ParquetFile(raw) as file:
+        yield file
+
+
+def _open_arrow(path: Path) -> Any:
+    import pyarrow as pa
+
+    return pa.PythonFile(open_binary(path), "r") if is_remote(path) else pa.memory_map(str(path))
 
 
 def _read_batches(name: str, batches: Iterator[Any], position: int, start: int) -> Iterator[Record]:

@@ -115,12 +115,12 @@ def verify_run(
     is_resumed = ledger.open(identity)
     on_open(is_resumed)
     ledger.write_text("recipe.yaml", (run / "recipe.yaml").read_text("utf-8"))
-    n_left = limit
+    n_left, finished = limit, set(ledger.finished_shards())
     for shard in source.finished_shards():
         if n_left is not None and n_left <= 0:
             break
         n_rows = min(source.count_rows(shard), n_left if n_left is not None else 1 << 62)
-        if shard in ledger.finished_shards():
+        if shard in finished:
             on_progress(n_rows)
         else:
             work = _Shard(source, shard, n_rows, forced, checker, require_passing)

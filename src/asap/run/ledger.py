@@ -1,15 +1,17 @@
 """The run folder: what stands in it, what is finished, and whether it is the run that is asked for.
 
-A shard's files are written under temporary names and renamed, `traces/` last: the shard is
-finished when that file stands. So a killed run loses the shards in flight and nothing else.
-Nothing here prunes.
+A shard's files appear whole or not at all, `traces/` last: the shard is finished when that file
+stands. So a killed run loses the shards in flight and nothing else. The folder is on this machine
+or in a store (`asap.place`). Nothing here prunes.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import os
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asap.errors import RunFolderError
+from asap.place import (
+    find_place,
+    guard_store,
+    is_remote,
+    list_folder,
+    make_folder,
+    open_binary,
+    read_file,
+    write_whole,
+)
 
 FORMAT_VERSION = 1
 """What `report.json` says of the folder's layout; another number is refused by name."""
+
+_READERS = 8
+"""Shards of a remote folder that are fetched at a time."""
+_COLUMN_READ_AHEAD_BYTES = 2**16
 
 STEP = pa.struct(
     [
@@ -89,11 +105,14 @@ class Ledger:
     """One run folder.
 
     Args:
-        folder: where the run is, or is to be.
+        folder: where the run is, or is to be: a path, or a URL (`s3://bucket/run`).
+
+    Raises:
+        StoreError: as every method does where a store refuses.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = find_place(folder)
 
     def open(self, identity: Mapping[str, Any]) -> bool:
         """Begin the run, or make sure that what is there is the same run.
@@ -110,12 +129,13 @@ class Ledger:
         """
         is_there = self.check(identity)
         if not is_there:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             self.write_report({"status": "unfinished", "identity": dict(identity)})
         for name in ("data", "traces"):
-            (self.folder / name).mkdir(exist_ok=True)
-            for left_over in (self.folder / name).glob("*.tmp"):
-                left_over.unlink()
+            make_folder(self.folder / name)
+            for left_over, _ in list_folder(self.folder / name):
+                if left_over.suffix == ".tmp":
+                    left_over.unlink()
         return is_there
 
     def check(self, identity: Mapping[str, Any]) -> bool:
@@ -127,8 +147,10 @@ class Ledger:
         Raises:
             RunFolderError: as `open` does.
         """
-        if not (self.folder / "report.json").exists():
-            if self.folder.exists() and not self._is_empty():
+        names = {path.name for path, _ in list_folder(self.folder)}
+        if "report.json" not in names:
+            # At most the report of a run that was killed while it wrote its first line.
+            if names - {"report.json.tmp"}:
                 raise RunFolderError(
                     f"{self.folder} exists and is no run folder; name another --output"
                 )
@@ -144,17 +166,10 @@ class Ledger:
                 )
         return True
 
-    def _is_empty(self) -> bool:
-        """Nothing there but, at most, the report of a run that was killed while it wrote its first
-        line.
-        """
-        return self.folder.is_dir() and all(
-            path.name == "report.json.tmp" for path in self.folder.iterdir()
-        )
-
     def finished_shards(self) -> list[int]:
         """Numbers of the shards that stand, ascending."""
-        return sorted(int(path.stem) for path in (self.folder / "traces").glob("*.parquet"))
+        there = list_folder(self.folder / "traces")
+        return sorted(int(path.stem) for path, _ in there if path.suffix == ".parquet")
 
     def write_shard(
         self,
@@ -166,14 +181,14 @@ class Ledger:
         """Write the files of a shard, those of other folders (`more`) first, `traces/` last."""
         for name, table in {**(more or {}), "data": data, "traces": traces}.items():
             path = self._path(name, shard)
-            path.parent.mkdir(exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            pq.write_table(table, temporary, compression="zstd")
-            _rename_durably(temporary, path)
+            make_folder(path.parent)
+            content = io.BytesIO()
+            pq.write_table(table, content, compression="zstd")
+            write_whole(path, content.getvalue())
 
     def count_rows(self, shard: int) -> int:
         """Rows of a finished shard, excluded ones among them."""
-        return int(pq.read_metadata(self._path("traces", shard)).num_rows)
+        return int(self._read("traces", shard, ["row"]).num_rows)
 
     def is_finished(self) -> bool:
         """Whether the run came to its end."""
@@ -181,16 +196,29 @@ class Ledger:
 
     def read_traces(self, shard: int, columns: list[str] | None = None) -> pa.Table:
         """A shard's evidence."""
-        return pq.read_table(self._path("traces", shard), columns=columns)
+        return self._read("traces", shard, columns)
 
     def read_data(self, shard: int) -> pa.Table:
         """A shard's rows to train on."""
-        return pq.read_table(self._path("data", shard))
+        return self._read("data", shard)
 
     def traces(self, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-        """All rows of evidence in order, as plain dicts; one shard in memory at a time."""
-        for shard in self.finished_shards():
-            yield from self.read_traces(shard, columns).to_pylist()
+        """All rows of evidence in order, as plain dicts; one shard in memory at a time, and of a
+        remote folder those that are being fetched.
+        """
+        shards = self.finished_shards()
+        if not is_remote(self.folder):
+            for shard in shards:
+                yield from self.read_traces(shard, columns).to_pylist()
+            return
+        with ThreadPoolExecutor(_READERS) as pool:
+            fetched: deque[Future[pa.Table]] = deque()
+            for shard in shards:
+                fetched.append(pool.submit(self.read_traces, shard, columns))
+                if len(fetched) > _READERS:
+                    yield from fetched.popleft().result().to_pylist()
+            for future in fetched:
+                yield from future.result().to_pylist()
 
     def write_excluded(self) -> None:
         """Write `excluded.jsonl` from `traces/`."""
@@ -212,16 +240,20 @@ class Ledger:
 
     def write_text(self, name: str, text: str) -> None:
         """Write one file of the folder whole or not at all."""
-        path = self.folder / name
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        _rename_durably(temporary, path)
+        write_whole(self.folder / name, text.encode())
+
+    def _read(self, name: str, shard: int, columns: list[str] | None = None) -> pa.Table:
+        path = self._path(name, shard)
+        if not is_remote(path):
+            return pq.read_table(path, columns=columns)
+        with guard_store(path), open_binary(path, _COLUMN_READ_AHEAD_BYTES) as file:
+            return pq.read_table(file, columns=columns)
 
     def _path(self, name: str, shard: int) -> Path:
         return self.folder / name / f"{shard:06d}.parquet"
 
 
-def read_report(folder: Path, kind: str | None = None) -> dict[str, Any]:
+def read_report(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
     """The report of any folder that asap wrote.
 
     Args:
@@ -231,12 +263,16 @@ def read_report(folder: Path, kind: str | None = None) -> dict[str, Any]:
     Raises:
         RunFolderError: no such folder, no run, another kind, or a format that this version does
         not know.
+        StoreError: the folder's store refuses.
     """
+    folder = find_place(folder)
     path = folder / "report.json"
     try:
-        report = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise RunFolderError(f"{folder} is no run folder: it has no report.json") from None
+        content = read_file(path)
+        if content is None:
+            list_folder(folder)  # says so where there is not even a bucket
+            raise RunFolderError(f"{folder} is no run folder: it has no report.json")
+        report = json.loads(content)
     except (OSError, ValueError) as error:
         raise RunFolderError(f"cannot read {path}: {error}") from None
     if not isinstance(report, dict) or "kind" not in report:
@@ -253,10 +289,3 @@ def read_report(folder: Path, kind: str | None = None) -> dict[str, Any]:
 
 def _say(value: Any) -> str:
     return "not set" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _rename_durably(temporary: Path, path: Path) -> None:
-    """Rename over the target, the content on the disk before the name is."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

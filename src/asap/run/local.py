@@ -55,7 +55,7 @@ class _Stopped(Exception):
 
 def prune_corpus(
     corpus: Corpus,
-    output: Path,
+    output: str | Path,
     recipe: Recipe,
     tools: Tools,
     *,
@@ -70,7 +70,8 @@ def prune_corpus(
 
     Args:
         corpus: the input.
-        output: the run folder; a folder of the same run is finished, any other is refused.
+        output: the run folder, a path or a URL; one of the same run is finished, any other is
+            refused.
         recipe: what to do.
         tools: the backends that the recipe names.
         limit: only the first rows of the input.
@@ -83,6 +84,7 @@ def prune_corpus(
     Raises:
         InputError: a column to keep does not exist, or `data/` has one of that name itself.
         RunFolderError: `output` holds something else.
+        StoreError: the store of `output` refuses; the same call goes on.
         RunStopped: the run stopped on purpose; `TooManyExcluded` comes after everything is written.
     """
     started = time.perf_counter()
@@ -114,7 +116,7 @@ def prune_corpus(
     stages = {name: round(value, 3) for name, value in tools.clock.seconds.items()}
     llm = tools.chat.usage if tools.chat else None
     seconds = time.perf_counter() - started
-    result = RunResult(output, summary, is_resumed, seconds, stages, llm)
+    result = RunResult(ledger.folder, summary, is_resumed, seconds, stages, llm)
     write_card(ledger, corpus, recipe, summary)
     # A finished run that is merely looked at again keeps the timings of the call that did the work.
     if n_shards or not ledger.is_finished():
@@ -175,7 +177,7 @@ def _report(
 
 def check_run(
     corpus: Corpus,
-    output: Path,
+    output: str | Path,
     recipe: Recipe,
     *,
     limit: int | None = None,
@@ -195,6 +197,7 @@ def check_run(
     Raises:
         InputError: a column to keep does not exist, or `data/` has one of that name itself.
         RunFolderError: `output` holds something else.
+        StoreError: the store of `output` refuses.
     """
     _check_columns(corpus, keep_columns)
     Ledger(output).check(_identity(corpus, recipe, limit, keep_columns, shard_rows))

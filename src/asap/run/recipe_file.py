@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from asap.errors import RecipeError
+from asap.place import find_place, guard_store
 
 RecipeKind = Literal["prune", "train"]
 
@@ -35,8 +36,10 @@ def read_recipe(kind: RecipeKind, name: str) -> dict[str, Any]:
     if name in list_recipes(kind):
         text = (resources.files("asap.recipes") / kind / f"{name}.yaml").read_text("utf-8")
     elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
+        path = find_place(name)
         try:
-            text = Path(name).read_text("utf-8")
+            with guard_store(path):
+                text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise RecipeError(f"cannot read the recipe {name}: {error}") from None
     else:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from asap.corpus import Columns, Corpus, open_corpus
 from asap.errors import InputError
+from asap.place import find_kind, find_place, list_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ def read_rows(source: str) -> Iterator[TrainRow]:
     """The rows of a run folder, or of any data set with text in `prompt` and `completion`.
 
     Args:
-        source: a run folder, a file, a folder of files, a data set saved to disk, or a Hub id.
+        source: a run folder, a file, a folder of files (each a path or a URL), a data set saved to
+            disk, or a Hub id.
 
     Raises:
         InputError: there is no such data, a row has no completion, or a text is no text.
@@ -65,11 +66,12 @@ def _open(source: str) -> Corpus:
     try:
         return open_corpus([source], columns, require="nothing")
     except InputError as error:
-        if (Path(source) / "report.json").is_file() and not any(Path(source).glob("data/*")):
+        place = find_place(source)
+        if find_kind(place / "report.json") and not list_folder(place / "data"):
             raise InputError(
                 f"{source} is a folder without completions: name one that asap prune finished"
             ) from None
-        if not Path(source).exists():
+        if find_kind(place) is None:
             raise
         raise InputError(
             f"{source} has no rows with 'prompt' and 'completion': name a run folder of asap "

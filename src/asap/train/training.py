@@ -182,7 +182,7 @@ def _check_arms(request: TrainRequest) -> None:
     if not request.same_rows:
         return
     inputs = {
-        source: read_report(Path(source), kind="prune").get("identity", {}).get("input")
+        source: read_report(source, kind="prune").get("identity", {}).get("input")
         for source in (request.source, *request.same_rows)
     }
     other = next(

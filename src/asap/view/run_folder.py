@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ValidationError
 
 from asap.errors import InputError, RunFolderError
+from asap.place import refuse_remote
 
 Kind = Literal["prune", "eval", "rank", "lab", "train"]
 
@@ -83,6 +84,7 @@ def _make_unique(name: str, taken: set[str]) -> str:
 
 
 def _open(name: str, arm: str, folder: Path) -> RunFolder:
+    refuse_remote(folder)
     path = folder / "report.json"
     try:
         report = json.loads(path.read_text("utf-8"))
