@@ -7,7 +7,7 @@ are taken at three efficiencies; see docs/plan.md for where those come from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -80,6 +80,38 @@ def load_gpus(path: Path | None = None) -> dict[str, Gpu]:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read {path}: {error}") from None
     return gpus
+
+
+def find_gpu(name: str | None, gpus: Mapping[str, Gpu]) -> tuple[str, Gpu | None]:
+    """The accelerator that is meant: by its name, else the one in this machine, else none (`cpu`).
+
+    Raises:
+        InputError: it is not in the table.
+    """
+    there = ", ".join([*gpus, "cpu"])
+    if name is None:
+        own = _find_own()
+        if own is None:
+            return "cpu", None
+        words = own.lower().replace("-", " ").split()
+        found = [key for key in gpus if key in words]
+        if not found:
+            raise InputError(f"this machine has {own}; say which it comes near: --gpu {there}")
+        name = found[0]
+    if name == "cpu":
+        return name, None
+    if name not in gpus:
+        raise InputError(f"no accelerator '{name}' is known; there are: {there} (--gpu-table)")
+    return name, gpus[name]
+
+
+def _find_own() -> str | None:
+    """What torch calls the first CUDA device, if there are torch and one."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return None
+    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
 
 
 def _read_gpus(text: str, name: str) -> dict[str, Gpu]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Literal
 
 from asap.corpus import Corpus, Row
@@ -86,8 +86,7 @@ def _draw(n_rows: int, n_blocks: int, block_rows: int, seed: int) -> list[int]:
     source = random.Random(seed)
     bounds = [n_rows * i // n_blocks for i in range(n_blocks + 1)]
     return [
-        source.randrange(low, max(low + 1, high - block_rows + 1))
-        for low, high in zip(bounds, bounds[1:], strict=False)
+        source.randrange(low, max(low + 1, high - block_rows + 1)) for low, high in pairwise(bounds)
     ]
 
 

@@ -6,6 +6,7 @@ from asap.surprisal.load import load_classifier, load_scorer
 from asap.surprisal.model_folder import digest_weights, find_model_folder, find_window
 from asap.surprisal.scorer import ScoreRequest, Statistic, StepScorer, StepScores, TokenScores
 from asap.surprisal.tokenizer import load_counter
+from asap.surprisal.window import Window, clip_head, cut_windows
 
 __all__ = [
     "FakeClassifier",
@@ -18,6 +19,9 @@ __all__ = [
     "TokenClassifier",
     "TokenLabels",
     "TokenScores",
+    "Window",
+    "clip_head",
+    "cut_windows",
     "digest_weights",
     "find_model_folder",
     "find_window",
