@@ -22,6 +22,8 @@ from asap.trace import Trace, keep_steps
 
 CHARACTERS_PER_TOKEN = Range(3.0, 3.45, 3.9)
 """Of LLMs' vocabularies on reasoning about code; R1 traces: 3.41 to 3.53 (Qwen2, Llama 3)."""
+ANCHOR_CHARACTERS = Range(400.0, 1000.0, 2500.0)
+"""Of a direct solution, which stands in the prompts of what leans on it."""
 _KEEP, _DROP = 3, 3
 """Steps that a stand-in keeps, then drops, in turn: about half."""
 
@@ -47,7 +49,7 @@ def _of_selection(trace: Trace) -> Range:
 
 
 GUESSES: dict[str, Guess] = {
-    "anchor": Guess(Range(1.0, 1.02, 1.2), lambda _: Range(400.0, 1000.0, 2500.0)),
+    "anchor": Guess(Range(1.0, 1.02, 1.2), lambda _: ANCHOR_CHARACTERS),
     "select": Guess(Range(1.0, 1.1, 1.6), _of_selection),
     "rewrite": Guess(Range(1.0, 2.0, 5.0), _of_thinking(0.2, 0.5, 0.8)),
     "compress": Guess(Range(1.0, 1.1, 2.0), _of_thinking(0.1, 0.35, 0.7)),
@@ -101,7 +103,7 @@ def write_reply(request: ChatRequest, trace: Trace, level_tokens: Sequence[int])
         level_tokens: DAP's caps.
     """
     if request.purpose == "anchor":
-        return "The answer follows from the question in these steps.\n\n" * 18
+        return "The answer follows from the question in these steps.\n\n" * 18  # some 1,000 characters
     kept = _choose_steps(len(trace.steps))
     if request.purpose == "select":
         return json.dumps({"keep": _join_ranges(kept)})

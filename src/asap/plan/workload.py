@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from asap.chat import ChatRequest, ScriptedChat
 from asap.corpus import Row
-from asap.plan.estimate import Range
-from asap.plan.reply import CHARACTERS_PER_TOKEN, GUESSES, write_reply
+from asap.plan.estimate import Range, exactly
+from asap.plan.reply import ANCHOR_CHARACTERS, CHARACTERS_PER_TOKEN, GUESSES, write_reply
 from asap.plan.shape import ModelShape, Reading
 from asap.plan.stand_in import CountingClassifier, CountingScorer
 from asap.prune import METHODS, Tools
@@ -152,15 +152,24 @@ def measure_row(stage: Stage, row: Row) -> RowWork:
 
 def _weigh(request: ChatRequest, trace: Trace, most: float) -> Asked:
     """A request in tokens; the more characters a token has, the fewer tokens."""
-    n_characters = sum(len(message.content) for message in request.messages)
+    n_characters = float(sum(len(message.content) for message in request.messages))
+    prompt = exactly(n_characters)
+    if request.purpose in ("select", "rewrite"):
+        # The stand-in's anchor has the likely length; a real one is shorter or longer.
+        anchor = ANCHOR_CHARACTERS
+        prompt = Range(
+            n_characters - (anchor.likely - anchor.low),
+            n_characters,
+            n_characters + (anchor.high - anchor.likely),
+        )
     reply = GUESSES[request.purpose].characters(trace)
     per_token = CHARACTERS_PER_TOKEN
     return Asked(
         request.purpose,
         Range(
-            n_characters / per_token.high,
-            n_characters / per_token.likely,
-            n_characters / per_token.low,
+            prompt.low / per_token.high,
+            prompt.likely / per_token.likely,
+            prompt.high / per_token.low,
         ),
         Range(
             min(most, reply.low / per_token.high),
