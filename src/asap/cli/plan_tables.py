@@ -32,6 +32,7 @@ def print_forecast(forecast: Forecast) -> None:
         ("the run", time.seconds, "seconds"),
         ("of it scoring", time.scoring_s, "seconds"),
         ("of it all else", time.pipeline_s, "seconds"),
+        ("CPU time of all cores here", time.cpu_s, "seconds"),
     ]
     if forecast.scoring is not None:
         lines.append(("operations of the model", forecast.scoring.operations, "operations"))
@@ -164,7 +165,7 @@ def _say(value: float, unit: str) -> str:
     if unit == "dollars":
         return f"${value:,.2f}" if value >= 0.1 else f"${value:.2g}"
     if unit == "hours":
-        return f"{value:,.1f}" if value >= 10 else f"{value:.2g}"
+        return f"{value:,.1f}" if value >= 10 else f"{value:.2g}" if value >= 0.01 else "< 0.01"
     for suffix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e4)):
         if value >= size:
             return f"{value / (1e3 if suffix == 'k' else size):.3g} {suffix}"

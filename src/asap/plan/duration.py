@@ -13,7 +13,7 @@ from asap.plan.roofline import Gpu, Memory, measure_memory, reading_seconds
 from asap.plan.sample import Sample
 from asap.plan.shape import ModelShape
 from asap.plan.stand_in import CountingClassifier, CountingScorer
-from asap.plan.timing import Timing, measure_timing
+from asap.plan.timing import measure_timing
 from asap.plan.workload import RowWork
 from asap.run import Recipe
 from asap.surprisal import StepScorer, TokenClassifier, load_classifier, load_scorer
@@ -21,6 +21,8 @@ from asap.trace import TokenCounter
 
 _SPEED = Range(0.75, 1.0, 1.4)
 """How far a short measurement may be off: other load, other rows, a warmer machine."""
+_CPU_SPEED = Range(0.85, 1.0, 1.2)
+"""The same of CPU time, on which other programs' load has little say."""
 _HIDDEN = 0.75
 """Share of the shorter of two parts that is likely to hide behind the longer one."""
 
@@ -67,14 +69,22 @@ def forecast_time(
         weigh,
         on_progress=on_progress,
     )
-    own = _scale_own(timing, works, sample)
+    tokens = estimate_total([float(work.thinking_tokens) for work in works], sample.n_rows)
+    reading = exactly(sample.read_s * sample.n_rows)
+    own_share = tokens.times(timing.own_share_per_token)
+    own = own_share.times(timing.seconds).plus(reading).times(_SPEED)
     if gpu is not None and shape is not None:
         memory = measure_memory(shape, find_longest(works), gpu)
         scoring = gpu_seconds(works, sample.n_rows, shape, gpu, memory)
-        return TimeForecast(_overlap(scoring, own), own, scoring, timing.n_rows, timing.seconds, 0)
+        cpu = own_share.times(timing.cpu_s).plus(reading).times(_CPU_SPEED)
+        seconds = _overlap(scoring, own)
+        return TimeForecast(seconds, own, scoring, cpu, timing.n_rows, timing.seconds, 0)
     scored = estimate_total([weigh(work) for work in works], sample.n_rows)
-    scoring = scored.times(timing.scoring_s_per_operation).times(_SPEED)
-    return TimeForecast(scoring.plus(own), own, scoring, timing.n_rows, timing.seconds, load_s)
+    share = scored.times(timing.scoring_share_per_operation)
+    scoring = share.times(timing.seconds).times(_SPEED)
+    cpu = share.plus(own_share).times(timing.cpu_s).plus(reading).times(_CPU_SPEED)
+    seconds = scoring.plus(own)
+    return TimeForecast(seconds, own, scoring, cpu, timing.n_rows, timing.seconds, load_s)
 
 
 def gpu_seconds(
@@ -112,13 +122,6 @@ def _open_models(
     if gpu is not None:
         return None, CountingClassifier(counter, shape.window - 2)
     return None, load_classifier(recipe.classifier or "", dtype=recipe.dtype, device="cpu")
-
-
-def _scale_own(timing: Timing, works: Sequence[RowWork], sample: Sample) -> Range:
-    """All but the model: by tokens, and reading the input by rows."""
-    tokens = estimate_total([float(work.thinking_tokens) for work in works], sample.n_rows)
-    reading = exactly(sample.read_s * sample.n_rows)
-    return tokens.times(timing.own_s_per_token).plus(reading).times(_SPEED)
 
 
 def _overlap(scoring: Range, own: Range) -> Range:

@@ -74,6 +74,8 @@ class TimeForecast:
     pipeline_s: Range
     """Of it, this machine's own part: reading, segmenting, counting, stage 1, writing."""
     scoring_s: Range
+    cpu_s: Range
+    """Of all cores together, on this machine."""
     measured_rows: int
     measured_s: float
     load_s: float

@@ -103,7 +103,9 @@ def write_reply(request: ChatRequest, trace: Trace, level_tokens: Sequence[int])
         level_tokens: DAP's caps.
     """
     if request.purpose == "anchor":
-        return "The answer follows from the question in these steps.\n\n" * 18  # some 1,000 characters
+        return (
+            "The answer follows from the question in these steps.\n\n" * 18
+        )  # some 1,000 characters
     kept = _choose_steps(len(trace.steps))
     if request.purpose == "select":
         return json.dumps({"keep": _join_ranges(kept)})

@@ -48,6 +48,8 @@ class Timing:
     n_rows: int
     seconds: float
     """Of the clock on the wall, as if all threads had been busy to the end."""
+    cpu_s: float
+    """Of all cores in this process: another program's load does not lengthen it, or hardly."""
     scoring_share: float
     """Of the time, in the model."""
     operations: float
@@ -56,14 +58,14 @@ class Timing:
     """Thinking tokens that went in."""
 
     @property
-    def scoring_s_per_operation(self) -> float:
-        """Seconds in the model for each operation of it."""
-        return self.seconds * self.scoring_share / self.operations if self.operations else 0.0
+    def scoring_share_per_operation(self) -> float:
+        """What one operation of the model is of all that was measured."""
+        return self.scoring_share / self.operations if self.operations else 0.0
 
     @property
-    def own_s_per_token(self) -> float:
-        """Seconds outside the model for each thinking token."""
-        return self.seconds * (1 - self.scoring_share) / self.tokens if self.tokens else 0.0
+    def own_share_per_token(self) -> float:
+        """The same of one thinking token outside the model."""
+        return (1 - self.scoring_share) / self.tokens if self.tokens else 0.0
 
 
 def measure_timing(
@@ -95,7 +97,7 @@ def measure_timing(
         if isinstance(row.outcome, Trace)
     ]
     if not usable:
-        return Timing(0, 0.0, 0.0, 0.0, 0.0)
+        return Timing(0, 0.0, 0.0, 0.0, 0.0, 0.0)
     timed = TimedScorer(scorer or FakeScorer())
     tools = Tools(counter, timed if scorer else None, None, classifier)
     # A model's first reading is slower than all that follow.
@@ -104,6 +106,7 @@ def measure_timing(
     timed.seconds = 0.0
     chunks = _cut_chunks(usable)
     lock, done, started = threading.Lock(), [], time.perf_counter()
+    cpu_started = time.process_time()
 
     def work_on() -> float:
         seconds = 0.0
@@ -127,6 +130,7 @@ def measure_timing(
     return Timing(
         len(done),
         busy / n_threads,
+        time.process_time() - cpu_started,
         min(1.0, timed.seconds / busy),
         sum(weigh(work) for _, work in done),
         float(sum(work.thinking_tokens for _, work in done)),
