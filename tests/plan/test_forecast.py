@@ -177,10 +177,13 @@ def answer(purpose: str, trace: Trace) -> str:
     if purpose == "rewrite":
         return "\n\n".join(trace.text(i) for i in range(4))
     if purpose == "dap":
-        return '{"difficulty": "easy", "rewritten": "In short: sum it.", "answer": "a sum"}'
+        rewritten = trace.thinking[: len(trace.thinking) // 4]
+        return json.dumps({"difficulty": "easy", "rewritten": rewritten, "answer": "a sum"})
     if purpose == "dap-check":
         return '{"same": true}'
-    return "Sum the list. " * 70
+    if purpose == "compress":
+        return "Sum the list."
+    return "Sum the list. " * 60
 
 
 def test_the_price_is_tokens_times_the_table(corpus: Corpus, tiny_model: Path) -> None:

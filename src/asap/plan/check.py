@@ -101,9 +101,11 @@ def compare_forecast(forecast: Forecast, facts: RunFacts) -> list[Comparison]:
         "thinking tokens before": tokens.before,
         "thinking tokens after stage 1": tokens.after_stage1,
         "thinking tokens after": tokens.after,
-        "seconds": forecast.time.seconds,
     }
-    if forecast.llm is not None:
+    if forecast.llm is None:
+        ranges["seconds"] = forecast.time.seconds
+    else:
+        # How long its LLM takes is not forecast, so a run's seconds say nothing here.
         ranges |= {
             "LLM replies": forecast.llm.requests,
             "LLM prompt tokens": forecast.llm.prompt_tokens,

@@ -34,6 +34,7 @@ def forecast_time(
     counter: TokenCounter,
     shape: ModelShape | None,
     gpu: Gpu | None,
+    slack: Range,
     on_progress: Callable[[int], None],
 ) -> TimeForecast:
     """Seconds of the whole run.
@@ -45,6 +46,7 @@ def forecast_time(
         counter: counts for the budget.
         shape: of the model that reads; None where none does.
         gpu: what it runs on; None: this machine's CPU, with the real model.
+        slack: how much more or less may be scored than the stand-ins left.
         on_progress: called with the number of rows that were pruned against the clock.
 
     Raises:
@@ -75,11 +77,11 @@ def forecast_time(
     own = own_share.times(timing.seconds).plus(reading).times(_SPEED)
     if gpu is not None and shape is not None:
         memory = measure_memory(shape, find_longest(works), gpu)
-        scoring = gpu_seconds(works, sample.n_rows, shape, gpu, memory)
+        scoring = gpu_seconds(works, sample.n_rows, shape, gpu, memory).times(slack)
         cpu = own_share.times(timing.cpu_s).plus(reading).times(_CPU_SPEED)
         seconds = _overlap(scoring, own)
         return TimeForecast(seconds, own, scoring, cpu, timing.n_rows, timing.seconds, 0)
-    scored = estimate_total([weigh(work) for work in works], sample.n_rows)
+    scored = estimate_total([weigh(work) for work in works], sample.n_rows).times(slack)
     share = scored.times(timing.scoring_share_per_operation)
     scoring = share.times(timing.seconds).times(_SPEED)
     cpu = share.plus(own_share).times(timing.cpu_s).plus(reading).times(_CPU_SPEED)

@@ -36,6 +36,12 @@ class Range:
         """The sum: both low, both likely, both high."""
         return Range(self.low + other.low, self.likely + other.likely, self.high + other.high)
 
+    def capped(self, most: Range) -> Range:
+        """No more than that, end by end."""
+        return Range(
+            min(self.low, most.low), min(self.likely, most.likely), min(self.high, most.high)
+        )
+
     def holds(self, value: float) -> bool:
         """Whether a value lies in the range, ends included."""
         return self.low <= value <= self.high

@@ -15,12 +15,13 @@ from asap.plan.duration import find_longest, forecast_time, gpu_seconds
 from asap.plan.estimate import Range, estimate_count, estimate_total, exactly
 from asap.plan.prices import Price
 from asap.plan.record import Forecast, LlmForecast, ScoringForecast, TokenForecast
-from asap.plan.reply import History
+from asap.plan.reply import KEPT_BY_LLM, History
 from asap.plan.roofline import Gpu, measure_memory
 from asap.plan.sample import Sample, draw_sample
 from asap.plan.shape import ModelShape, read_shape
 from asap.plan.training import forecast_training, read_train_fields
 from asap.plan.workload import RowWork, measure_row, open_stage
+from asap.prune import METHODS
 from asap.run import Recipe
 from asap.surprisal import load_counter
 from asap.trace import TokenCounter
@@ -76,7 +77,11 @@ def make_forecast(
         n_timed += n_rows
         on_progress("measuring this machine", n_timed, len(sample.rows))
 
-    time = forecast_time(sample, works, recipe, counter, shape, wishes.gpu, advance)
+    # Where an LLM decides how much stays, the stand-in's half is a guess.
+    stage1_slack = KEPT_BY_LLM if "chat" in recipe.needs else exactly(1.0)
+    tokens = _forecast_tokens(works, sample, recipe, stage1_slack)
+    time = forecast_time(sample, works, recipe, counter, shape, wishes.gpu, stage1_slack, advance)
+    slack = _compare_ranges(tokens.after) if "chat" in recipe.needs else exactly(1.0)
     return Forecast(
         recipe.model_dump(exclude_none=True),
         corpus.fingerprint,
@@ -85,12 +90,12 @@ def make_forecast(
         len(sample.rows),
         sample.spread,
         wishes.gpu_name,
-        _forecast_tokens(works, sample),
+        tokens,
         _forecast_llm(works, sample, recipe, wishes, notes),
-        _forecast_scoring(works, sample, shape, wishes.gpu) if shape else None,
+        _forecast_scoring(works, sample, shape, wishes.gpu, stage1_slack) if shape else None,
         time,
         forecast_training(
-            works, sample.n_rows, wishes.train_recipe, wishes.train_shape, wishes.train_gpu
+            works, sample.n_rows, wishes.train_recipe, wishes.train_shape, wishes.train_gpu, slack
         ),
         tuple(notes),
     )
@@ -128,7 +133,14 @@ def _find_scorer_counter(recipe: Recipe, counter: TokenCounter, notes: list[str]
         return counter
 
 
-def _forecast_tokens(works: Sequence[RowWork], sample: Sample) -> TokenForecast:
+def _compare_ranges(after: Range) -> Range:
+    """Low and high as multiples of what is likely."""
+    return after.times(1 / after.likely) if after.likely else exactly(1.0)
+
+
+def _forecast_tokens(
+    works: Sequence[RowWork], sample: Sample, recipe: Recipe, slack: Range
+) -> TokenForecast:
     n_rows, n_sample = sample.n_rows, len(works)
     reasons = Counter(work.reason for work in works if work.reason is not None)
 
@@ -138,6 +150,13 @@ def _forecast_tokens(works: Sequence[RowWork], sample: Sample) -> TokenForecast:
     def kept(pick: Callable[[RowWork], int]) -> Range:
         return total(lambda work: pick(work) if work.reason is None else 0)
 
+    before = kept(lambda work: work.thinking_tokens)
+    most = before
+    if METHODS[recipe.method](recipe.options).has_budget:
+        most = kept(
+            lambda work: min(work.thinking_tokens, recipe.budget.limit(work.thinking_tokens))
+        )
+    after = kept(lambda work: work.tokens_after).times(slack)
     return TokenForecast(
         exactly(float(n_rows)),
         estimate_count(reasons.total(), n_sample, n_rows),
@@ -146,26 +165,26 @@ def _forecast_tokens(works: Sequence[RowWork], sample: Sample) -> TokenForecast:
             for reason, count in sorted(reasons.items())
         },
         total(lambda work: work.thinking_tokens),
-        kept(lambda work: work.thinking_tokens),
-        kept(lambda work: work.tokens_after_stage1),
-        kept(lambda work: work.tokens_after),
+        before,
+        kept(lambda work: work.tokens_after_stage1).times(slack).capped(before),
+        after.capped(most) if "chat" in recipe.needs else after,
         total(lambda work: work.context_tokens),
-        total(lambda work: work.scored_tokens),
+        total(lambda work: work.scored_tokens).times(slack),
     )
 
 
 def _forecast_scoring(
-    works: Sequence[RowWork], sample: Sample, shape: ModelShape, gpu: Gpu | None
+    works: Sequence[RowWork], sample: Sample, shape: ModelShape, gpu: Gpu | None, slack: Range
 ) -> ScoringForecast:
     longest = find_longest(works)
     memory, hours = None, None
     if gpu is not None:
         memory = measure_memory(shape, longest, gpu)
-        hours = gpu_seconds(works, sample.n_rows, shape, gpu, memory).times(1 / 3600)
+        hours = gpu_seconds(works, sample.n_rows, shape, gpu, memory).times(slack).times(1 / 3600)
     operations = [sum(shape.operations(reading) for reading in work.readings) for work in works]
     return ScoringForecast(
         shape.name,
-        estimate_total(operations, sample.n_rows),
+        estimate_total(operations, sample.n_rows).times(slack),
         shape.weight_bytes() / 1e9,
         shape.kv_bytes_per_token,
         longest,

@@ -24,6 +24,8 @@ CHARACTERS_PER_TOKEN = Range(3.0, 3.45, 3.9)
 """Of LLMs' vocabularies on reasoning about code; R1 traces: 3.41 to 3.53 (Qwen2, Llama 3)."""
 ANCHOR_CHARACTERS = Range(400.0, 1000.0, 2500.0)
 """Of a direct solution, which stands in the prompts of what leans on it."""
+KEPT_BY_LLM = Range(0.5, 1.0, 1.5)
+"""How much an LLM leaves, as a multiple of the half that its stand-in does."""
 _KEEP, _DROP = 3, 3
 """Steps that a stand-in keeps, then drops, in turn: about half."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asap.errors import RecipeError
-from asap.plan.estimate import Range, estimate_count, estimate_total
+from asap.plan.estimate import Range, estimate_count, estimate_total, exactly
 from asap.plan.roofline import Gpu
 from asap.plan.shape import ModelShape, Reading
 from asap.plan.workload import RowWork
@@ -79,6 +79,7 @@ def forecast_training(
     recipe: str,
     shape: ModelShape | None,
     gpu: Gpu | None,
+    slack: Range,
 ) -> TrainForecast:
     """Training on what comes of all rows, against training on them as they are.
 
@@ -88,6 +89,7 @@ def forecast_training(
         recipe: of `asap train`.
         shape: of the model to train.
         gpu: what it is trained on.
+        slack: how much more or less may be left than the stand-ins left.
     """
     fields = read_train_fields(recipe)
     before = [[work.train_before] if work.reason is None else [] for work in works]
@@ -99,8 +101,8 @@ def forecast_training(
         shape.name if shape else None,
         shape.n_parameters if shape else None,
         gpu.label if gpu else None,
-        _cost(before, n_rows, fields, shape, gpu),
-        _cost(after, n_rows, fields, shape, gpu),
+        _cost(before, n_rows, fields, shape, gpu, exactly(1.0)),
+        _cost(after, n_rows, fields, shape, gpu, slack),
     )
 
 
@@ -115,6 +117,7 @@ def _cost(
     fields: TrainFields,
     shape: ModelShape | None,
     gpu: Gpu | None,
+    slack: Range,
 ) -> TrainCost:
     hours = None
     if shape is not None and gpu is not None:
@@ -124,7 +127,7 @@ def _cost(
                 for lengths in rows
             ],
             n_rows,
-        )
+        ).times(slack)
         per_hour = gpu.tflops * 1e12 * 3600 / fields.epochs
         share = TRAIN_EFFICIENCY
         hours = Range(
@@ -135,7 +138,9 @@ def _cost(
     too_long = [sum(n > fields.max_length for n in lengths) for lengths in rows]
     return TrainCost(
         estimate_total([float(len(lengths)) for lengths in rows], n_rows, floor=0.0),
-        estimate_total([float(sum(lengths)) for lengths in rows], n_rows).times(fields.epochs),
+        estimate_total([float(sum(lengths)) for lengths in rows], n_rows)
+        .times(slack)
+        .times(fields.epochs),
         estimate_count(sum(n > 0 for n in too_long), len(rows), n_rows),
         hours,
     )
