@@ -90,13 +90,13 @@ def test_the_replayed_examples_are_forecast(asap: Asap) -> None:
 def test_requests_and_prompt_tokens_of_a_server(
     asap: Asap, source: Path, tiny_model: Path, fault_server: Any
 ) -> None:
-    """A server that counts a token for every 3.45 characters of what it reads, as we assume."""
+    """A server that counts a token for every 3.3 characters of what it reads, as we assume."""
 
     def script(body: dict[str, Any], n_times: int) -> Any:
         content = "".join(message["content"] for message in body["messages"])
         is_selection = '{"keep"' in content
         text = '{"keep": [[0, 3]]}' if is_selection else "Sum it up, step by step. " * 40
-        n_prompt, n_reply = round(len(content) / 3.45), len(text) // 4
+        n_prompt, n_reply = round(len(content) / 3.3), len(text) // 4
         return fault_server.reply(text, prompt_tokens=n_prompt, completion_tokens=n_reply)
 
     fault_server.script(script)

@@ -20,8 +20,8 @@ from asap.prune import find_value
 from asap.run import Ledger, read_report
 from asap.trace import Trace, keep_steps
 
-CHARACTERS_PER_TOKEN = Range(3.0, 3.45, 3.9)
-"""Of LLMs' vocabularies on reasoning about code; R1 traces: 3.41 to 3.53 (Qwen2, Llama 3)."""
+CHARACTERS_PER_TOKEN = Range(2.9, 3.3, 3.8)
+"""Of LLMs' vocabularies in our prompts on R1 traces of code: 3.07 to 3.43 (Qwen2, Llama 3)."""
 ANCHOR_CHARACTERS = Range(400.0, 1000.0, 2500.0)
 """Of a direct solution, which stands in the prompts of what leans on it."""
 KEPT_BY_LLM = Range(0.5, 1.0, 1.5)
