@@ -23,6 +23,7 @@ from asap.cli import (
     export,
     judge,
     lab,
+    plan,
     plot,
     prune,
     rank,
@@ -112,6 +113,7 @@ def _guarded(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 app.command("prune")(_guarded(prune.prune))
+app.command("plan")(_guarded(plan.plan))
 app.command("score")(_guarded(score.score))
 app.command("show")(_guarded(show.show))
 app.command("view")(_guarded(view.view))

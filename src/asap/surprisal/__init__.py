@@ -8,6 +8,7 @@ from asap.surprisal.scorer import ScoreRequest, Statistic, StepScorer, StepScore
 from asap.surprisal.server_probe import open_server_scorer
 from asap.surprisal.server_scorer import ServerScorer
 from asap.surprisal.tokenizer import load_counter
+from asap.surprisal.window import Window, clip_head, cut_windows
 
 __all__ = [
     "FakeClassifier",
@@ -21,6 +22,9 @@ __all__ = [
     "TokenClassifier",
     "TokenLabels",
     "TokenScores",
+    "Window",
+    "clip_head",
+    "cut_windows",
     "digest_weights",
     "find_model_folder",
     "find_window",
