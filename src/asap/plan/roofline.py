@@ -54,7 +54,7 @@ class Memory:
     activations_gb: float
     """Of a batch of `batch_tokens`."""
     kv_cache_gb: float
-    """Keys and values of the longest reading: only several rounds keep them."""
+    """Keys and values of the longest reading: only `spirit`, which leaves steps out, keeps them."""
     free_gb: float
     """What the accelerator has."""
     batch_tokens: int

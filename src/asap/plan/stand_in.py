@@ -51,6 +51,11 @@ class CountingScorer:
         """That it is none."""
         return "forecast"
 
+    @property
+    def statistics(self) -> frozenset[Statistic]:
+        """The fake scorer's: all."""
+        return self._fake.statistics
+
     def score(
         self,
         requests: Sequence[ScoreRequest],
@@ -146,6 +151,11 @@ class TimedScorer:
     def name(self) -> str:
         """The scorer's."""
         return self._scorer.name
+
+    @property
+    def statistics(self) -> frozenset[Statistic]:
+        """The scorer's."""
+        return self._scorer.statistics
 
     def score(
         self,
