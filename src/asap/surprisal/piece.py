@@ -14,7 +14,7 @@ from asap.surprisal.scorer import Statistic, StepScores, TokenScores
 from asap.surprisal.tokenizer import TokenizedText
 from asap.surprisal.window import clip_head, cut_windows
 
-_OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll"})
+_OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll", "sum_entropy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Job:
     tokens: list[int]
     """The tokens looked at, ascending."""
     nll: list[float] = field(repr=False)
+    entropy: list[float] = field(default_factory=list, repr=False)
+    """Of the whole distribution there; empty where nobody asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,15 @@ def collect_steps(
         n_tokens=tuple(lengths),
         mean_nll=means if "mean_nll" in statistics else (),
         sum_nll=tuple(sums) if "sum_nll" in statistics else (),
+        first_entropy=tuple(job.entropy[first] for first in firsts)
+        if "first_entropy" in statistics
+        else (),
+        sum_entropy=tuple(
+            math.fsum(job.entropy[first : first + length])
+            for first, length in zip(firsts, lengths, strict=True)
+        )
+        if "sum_entropy" in statistics
+        else (),
     )
 
 

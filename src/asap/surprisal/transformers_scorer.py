@@ -12,11 +12,10 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,11 +24,19 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from asap.errors import ModelError
-from asap.surprisal.alignment import StepSpan, find_step_tokens
+from asap.surprisal.alignment import find_step_tokens
 from asap.surprisal.context import WriteContext, write_raw
 from asap.surprisal.leave_one_out import measure_rises, plan_readings
 from asap.surprisal.output_layer import RowScores, score_hidden, score_logits
 from asap.surprisal.packing import allow_packing, read_packed
+from asap.surprisal.piece import (
+    Job,
+    choose_tokens,
+    collect_steps,
+    collect_tokens,
+    cut_pieces,
+    split_head,
+)
 from asap.surprisal.scorer import (
     ALL_STATISTICS,
     ScoreRequest,
@@ -37,8 +44,7 @@ from asap.surprisal.scorer import (
     StepScores,
     TokenScores,
 )
-from asap.surprisal.tokenizer import TextTokenizer, TokenizedText
-from asap.surprisal.window import clip_head, cut_windows
+from asap.surprisal.tokenizer import TextTokenizer
 
 _PROBE = "Wait, let me check the first example again. n = 3, so the sum is 6, which matches.\n\n"
 _CHUNK_CHARACTERS = 400_000  # of text, tokenized together while the model works on the chunk before
@@ -49,31 +55,19 @@ _SHORT_STEP = 16
 """The same for texts of fewer tokens than that: single sentences would be mostly padding."""
 _LEAST_FILL = 0.75  # a text shorter than this share of the batch's longest waits for the next one
 _OWN_LOGITS = 64 * 1024 * 1024  # at most so many at once, where the model's own output is used
-_OVER_ALL_TOKENS: frozenset[Statistic] = frozenset({"mean_nll", "sum_nll", "sum_entropy"})
 _ENTROPIES: frozenset[Statistic] = frozenset({"first_entropy", "sum_entropy"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """One window of one request: what goes in, and at which rows which token is looked at."""
+class _Reading:
+    """One window of one text: what goes in, and at which rows which token is looked at."""
 
-    job: _Job
+    job: Job
     ids: list[int]
     rows: list[int]
+    """The row before a token says how likely the token is."""
     targets: list[int]
     slots: slice
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One request, tokenized: its steps' tokens, and room for one value per token looked at."""
-
-    text: TokenizedText
-    n_prefix: int
-    spans: list[StepSpan]
-    tokens: list[int]
-    nll: list[float] = field(repr=False)
-    entropy: list[float] = field(repr=False)
 
 
 class TransformersScorer:
@@ -143,22 +137,15 @@ class TransformersScorer:
         """Every token of each text alone, in order. Safe to call from several threads."""
         scores: list[TokenScores] = []
         for chunk in _chunk([ScoreRequest("", text, ()) for text in texts]):
-            jobs = [
-                self._job_of_all(tokens)
-                for tokens in self._tokenizer.tokenize([request.thinking for request in chunk])
-            ]
-            pieces = [piece for job in jobs for piece in self._cut(job, 0)]
-            self._read_all(pieces, with_entropy=False)
-            scores += [
-                TokenScores(tuple(job.text.starts), tuple(job.text.ends), _all_nll(job))
-                for job in jobs
-            ]
+            read = [request.thinking for request in chunk]
+            jobs = []
+            for text, tokens in zip(read, self._tokenizer.tokenize(read), strict=True):
+                # The very first token only where something is read before it.
+                wanted = list(range(0 if self._prefix else 1, len(tokens.ids)))
+                jobs.append(Job(text, 0, tokens, [], wanted, [0.0] * len(wanted)))
+            self._read_all([piece for job in jobs for piece in self._cut(job)], with_entropy=False)
+            scores += [collect_tokens(job) for job in jobs]
         return scores
-
-    def _job_of_all(self, tokens: TokenizedText) -> _Job:
-        """All tokens of a text; the very first one only where something is read before it."""
-        wanted = list(range(0 if self._prefix else 1, len(tokens.ids)))
-        return _Job(tokens, len(self._prefix), [], wanted, [0.0] * len(wanted), [])
 
     @torch.inference_mode()
     def score(
@@ -176,7 +163,10 @@ class TransformersScorer:
                 if chunk_index + 1 < len(chunks):
                     upcoming.append(pool.submit(self._prepare, chunks[chunk_index + 1], statistics))
                 self._read_all(pieces, with_entropy=bool(statistics & _ENTROPIES))
-                scores += [self._collect(job, statistics) for job in jobs]
+                scores += [
+                    collect_steps(job, len(self._prefix), statistics, self._tokenizer.token_text)
+                    for job in jobs
+                ]
         return scores
 
     @torch.inference_mode()
@@ -193,11 +183,12 @@ class TransformersScorer:
             requests, contexts, texts, self._tokenizer.tokenize(texts), strict=True
         ):
             spans = find_step_tokens(text, len(context), request.steps, tokens.starts, tokens.ends)
-            head, body = self._split(tokens, len(context))
-            n_context = len(tokens.ids) - len(body)
-            firsts = [max(0, span.first - n_context) for span in spans]
+            head, body = self._split(Job(text, len(context), tokens, spans, [], []))
+            firsts = [max(0, span.first - body.start) for span in spans]
+            ids = [*self._prefix, *(tokens.ids[i] for i in head)]
+            read = tokens.ids[body.start :]
             rises = [0.0] * len(request.steps)
-            for reading in plan_readings(head, body, firsts, self._window, suffix_tokens):
+            for reading in plan_readings(ids, read, firsts, self._window, suffix_tokens):
                 with self._lock:
                     measured = measure_rises(reading, self._advance, self._rate)
                 for step_index, rise in measured.items():
@@ -223,79 +214,55 @@ class TransformersScorer:
 
     def _prepare(
         self, requests: Sequence[ScoreRequest], statistics: frozenset[Statistic]
-    ) -> tuple[list[_Job], list[_Piece]]:
+    ) -> tuple[list[Job], list[_Reading]]:
         """Tokenize, align and cut; no model."""
         contexts = [self._write_context(request.question) for request in requests]
         texts = [
             context + request.thinking for context, request in zip(contexts, requests, strict=True)
         ]
-        jobs: list[_Job] = []
-        pieces: list[_Piece] = []
+        jobs: list[Job] = []
+        pieces: list[_Reading] = []
         for request, context, text, tokens in zip(
             requests, contexts, texts, self._tokenizer.tokenize(texts), strict=True
         ):
             spans = find_step_tokens(text, len(context), request.steps, tokens.starts, tokens.ends)
-            if statistics & _OVER_ALL_TOKENS:
-                wanted = {i for span in spans for i in range(span.first, span.last)}
-            else:
-                wanted = {span.first for span in spans}
-            n_wanted = len(wanted)
-            job = _Job(
-                tokens, len(self._prefix), spans, sorted(wanted), [0.0] * n_wanted, [0.0] * n_wanted
-            )
+            wanted = choose_tokens(spans, statistics)
+            n = len(wanted)
+            job = Job(text, len(context), tokens, spans, wanted, [0.0] * n, [0.0] * n)
             jobs.append(job)
-            pieces += self._cut(job, len(context))
+            pieces += self._cut(job)
         return jobs, pieces
 
-    def _cut(self, job: _Job, context_end: int) -> Iterator[_Piece]:
+    def _cut(self, job: Job) -> Iterator[_Reading]:
         """The windows of one text that hold a token looked at."""
-        ids = job.text.ids
-        head, body = self._split(job.text, context_end)
-        n_context = len(ids) - len(body)
-        begin = 0
-        for window in cut_windows(len(head), len(body), self._window):
-            stop = begin
-            while stop < len(job.tokens) and job.tokens[stop] < n_context + window.stop:
-                stop += 1
-            if stop == begin:
-                continue
-            tokens = job.tokens[begin:stop]
-            # The row before a token says how likely the token is. (A token that straddles the end
-            # of the context lies in the head.)
-            rows = [len(head) + token - n_context - window.start - 1 for token in tokens]
-            if rows[0] < 0:
-                raise ModelError(
-                    f"the tokenizer of {self._name} has no token before the first step"
-                )
-            read = head + ids[n_context + window.start : n_context + window.stop]
-            targets = [ids[token] for token in tokens]
-            yield _Piece(job, read[: rows[-1] + 1], rows, targets, slice(begin, stop))
-            begin = stop
+        self._split(job)  # for the count
+        for piece in cut_pieces(job, self._prefix, self._window):
+            ids, places = piece.prompt.ids, piece.places
+            rows = [place - 1 for place in places]
+            # The last token looked at is foretold by what stands before it.
+            yield _Reading(job, ids[: places[-1]], rows, [ids[i] for i in places], piece.slots)
 
-    def _split(self, text: TokenizedText, context_end: int) -> tuple[list[int], list[int]]:
-        """The tokens at the head of every window, and those of the thinking."""
-        ids, starts = text.ids, text.starts
-        n_context = next((i for i, start in enumerate(starts) if start >= context_end), len(ids))
-        head = clip_head(self._prefix, ids[:n_context], len(ids) - n_context, self._window)
-        if len(head) < len(self._prefix) + n_context:
-            with self._count_lock:
-                self.n_clipped_contexts += 1
-        return head, ids[n_context:]
+    def _split(self, job: Job) -> tuple[range, range]:
+        """The tokens at the head of every window, and those of the thinking; clipped ones count."""
+        head, body = split_head(job, self._prefix, self._window)
+        with self._count_lock:
+            self.n_clipped_contexts += head.start > 0
+        return head, body
 
-    def _read_all(self, pieces: list[_Piece], *, with_entropy: bool) -> None:
+    def _read_all(self, pieces: list[_Reading], *, with_entropy: bool) -> None:
         """Pieces through the model in batches; values go to the jobs' slots.
 
         A batch's values are fetched when the next one is under way, so that an accelerator never
         waits for them.
         """
-        batches: Iterator[list[_Piece]]
+        batches: Iterator[list[_Reading]]
         if not self._is_gathered:
             batches = ([piece] for piece in pieces)
         elif self.is_packed:
             batches = _batch_packed(pieces, self._batch_tokens)
         else:
             batches = _batch(pieces, self._batch_tokens)
-        before: tuple[list[_Piece], RowScores] | None = None
+        before: tuple[list[_Reading], RowScores] | None = None
         for batch in batches:
             with self._lock:
                 scores = self._read_batch(batch, with_entropy=with_entropy)
@@ -305,7 +272,7 @@ class TransformersScorer:
         if before:
             _fill(*before)
 
-    def _read_batch(self, batch: list[_Piece], *, with_entropy: bool) -> RowScores:
+    def _read_batch(self, batch: list[_Reading], *, with_entropy: bool) -> RowScores:
         """One batch through the model. Its values are still on the device, or on their way."""
         targets = self._send([i for piece in batch for i in piece.targets])
         if not self._is_gathered:
@@ -327,7 +294,7 @@ class TransformersScorer:
             hidden[self._send(rows)], targets, layer.weight, layer.bias, with_entropy=with_entropy
         )
 
-    def _read_packed(self, batch: list[_Piece]) -> tuple[Tensor, list[int]]:
+    def _read_packed(self, batch: list[_Reading]) -> tuple[Tensor, list[int]]:
         """Hidden states (tokens, width), and where each piece's begin."""
         lengths = [len(piece.ids) for piece in batch]
         begins = [0, *itertools.accumulate(lengths)]
@@ -337,7 +304,7 @@ class TransformersScorer:
             ids += [0] * padding
         return read_packed(self._model, self._send(ids), lengths), begins[:-1]
 
-    def _read_padded(self, batch: list[_Piece]) -> tuple[Tensor, list[int]]:
+    def _read_padded(self, batch: list[_Reading]) -> tuple[Tensor, list[int]]:
         """The same, every piece in a line of its own, all as long as the longest."""
         longest = min(self._window, _round_up(max(len(piece.ids) for piece in batch)))
         # Padding stands on the right, out of a causal model's sight: no mask is needed.
@@ -389,32 +356,8 @@ class TransformersScorer:
             (own - plain).abs().max() <= share * own.abs().max()
         )
 
-    def _collect(self, job: _Job, statistics: frozenset[Statistic]) -> StepScores:
-        place = {token: slot for slot, token in enumerate(job.tokens)}
-        firsts = [place[span.first] for span in job.spans]
-        ids = [job.text.ids[span.first] for span in job.spans]
-        # The tokens of a step are consecutive, and all of them are there wherever a sum is asked
-        # for.
-        ends = [slot + span.last - span.first for slot, span in zip(firsts, job.spans, strict=True)]
-        parts = [slice(first, end) for first, end in zip(firsts, ends, strict=True)]
-        sums = [sum(job.nll[part]) for part in parts]
-        means = [total / (part.stop - part.start) for total, part in zip(sums, parts, strict=True)]
-        first_entropies = [job.entropy[first] for first in firsts]
-        sum_entropies = [sum(job.entropy[part]) for part in parts]
-        return StepScores(
-            first_token_index=tuple(job.n_prefix + span.first for span in job.spans),
-            first_token_id=tuple(ids),
-            first_token=tuple(self._tokenizer.token_text(token_id) for token_id in ids),
-            surprisal=tuple(job.nll[first] for first in firsts),
-            n_tokens=tuple(span.last - span.first for span in job.spans),
-            mean_nll=tuple(means) if "mean_nll" in statistics else (),
-            sum_nll=tuple(sums) if "sum_nll" in statistics else (),
-            first_entropy=tuple(first_entropies) if "first_entropy" in statistics else (),
-            sum_entropy=tuple(sum_entropies) if "sum_entropy" in statistics else (),
-        )
 
-
-def _fill(batch: list[_Piece], scores: RowScores) -> None:
+def _fill(batch: list[_Reading], scores: RowScores) -> None:
     """Bring a batch's values to their jobs."""
     nll = scores.nll.tolist()
     entropy = scores.entropy.tolist() if scores.entropy is not None else None
@@ -425,12 +368,6 @@ def _fill(batch: list[_Piece], scores: RowScores) -> None:
         if entropy is not None:
             piece.job.entropy[piece.slots] = entropy[part]
         position = part.stop
-
-
-def _all_nll(job: _Job) -> tuple[float, ...]:
-    """One value per token of the text, where all were looked at that can be."""
-    unknown = len(job.text.ids) - len(job.tokens)
-    return (math.nan,) * unknown + tuple(job.nll)
 
 
 def _output_layer(model: PreTrainedModel) -> Any:
@@ -464,9 +401,9 @@ def _chunk(requests: Sequence[ScoreRequest]) -> Iterator[Sequence[ScoreRequest]]
         yield requests[begin:]
 
 
-def _batch(pieces: list[_Piece], batch_tokens: int) -> Iterator[list[_Piece]]:
+def _batch(pieces: list[_Reading], batch_tokens: int) -> Iterator[list[_Reading]]:
     """Pieces of like length together, at most `batch_tokens` with padding, at least one piece."""
-    batch: list[_Piece] = []
+    batch: list[_Reading] = []
     for piece in sorted(pieces, key=lambda piece: -len(piece.ids)):
         longest = len(batch[0].ids) if batch else 0
         is_full = (len(batch) + 1) * longest > batch_tokens
@@ -478,9 +415,9 @@ def _batch(pieces: list[_Piece], batch_tokens: int) -> Iterator[list[_Piece]]:
         yield batch
 
 
-def _batch_packed(pieces: list[_Piece], batch_tokens: int) -> Iterator[list[_Piece]]:
+def _batch_packed(pieces: list[_Reading], batch_tokens: int) -> Iterator[list[_Reading]]:
     """Pieces in order, at most `batch_tokens` together, at least one."""
-    batch: list[_Piece] = []
+    batch: list[_Reading] = []
     n_tokens = 0
     for piece in pieces:
         if batch and n_tokens + len(piece.ids) > batch_tokens:
