@@ -122,9 +122,9 @@ class Router:
             except self._died:
                 await asyncio.sleep(1.0)
         async with self._changed:
-            if error is None and self._about not in (None, about):
+            if error is None and self._about is not None and self._about != about:
                 error = ClusterError(
-                    f"the machines have different models: {self._about} and {about}; "
+                    f"the machines have different models: {self._about[0]} and {about[0]}; "
                     "name one --dtype and give all of them the same weights"
                 )
             if error is None:

@@ -134,7 +134,8 @@ def open_cluster(
             about = {kind: open_answer(router.call("meet")) for kind, router in routers.items()}
             scorer = classifier = chat = None
             if "scorer" in about:
-                scorer = RemoteScorer(*about["scorer"], routers["scorer"])
+                name, statistics = about["scorer"]
+                scorer = RemoteScorer(name, statistics, routers["scorer"])
             if "classifier" in about:
                 classifier = RemoteClassifier(about["classifier"][0], routers["classifier"])
             if desk is not None:
