@@ -8,11 +8,13 @@
     │   ├── StoreError            an address (s3://, ...) that cannot be read or written
     │   ├── ModelError            a model or tokenizer that cannot be loaded or does not fit
     │   ├── SandboxError          this machine cannot run untrusted code safely
+    │   ├── ClusterError          a Ray cluster that cannot be reached, or cannot do this run
     │   └── MissingExtraError     an optional dependency is not installed
     ├── RunStopped                a run stopped on purpose, resumable: exit code 1
     │   ├── KeyRefused            the server refused the API key
     │   ├── SpendingLimitReached  the run's limit on LLM tokens is used up
     │   ├── NoReply               the LLM has answered nothing at all
+    │   ├── ClusterLost           the Ray cluster has gone in the middle of a run
     │   └── TooManyExcluded       more rows were excluded than `max_excluded` allows
     └── ChatError                 one request to an LLM failed after its last attempt
 
@@ -20,6 +22,8 @@ Anything else that escapes is a defect of asap and keeps its traceback.
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 
 class AsapError(Exception):
@@ -56,6 +60,10 @@ class SandboxError(UserError):
     """Untrusted code cannot be run safely on this machine, or a process of the judge is gone."""
 
 
+class ClusterError(UserError):
+    """A Ray cluster cannot be reached, or its machines cannot do this run together."""
+
+
 class MissingExtraError(UserError):
     """An optional dependency is missing.
 
@@ -66,6 +74,11 @@ class MissingExtraError(UserError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}': pip install 'asap-cot[{extra}]'")
+        self._parts = (feature, extra)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """From its parts: errors of workers come to the driver as they are."""
+        return type(self), self._parts
 
 
 class RunStopped(AsapError):
@@ -82,6 +95,10 @@ class SpendingLimitReached(RunStopped):
 
 class NoReply(RunStopped):
     """The LLM has not answered a single request of a whole batch: its URL or its name is wrong."""
+
+
+class ClusterLost(RunStopped):
+    """The Ray cluster that a run was on has gone, or what the run needs of it."""
 
 
 class TooManyExcluded(RunStopped):
@@ -101,3 +118,8 @@ class ChatError(AsapError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
+        self._message = message
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """From its parts, so that it can go from one process to another."""
+        return type(self), (self.reason, self._message)

@@ -156,6 +156,23 @@ def find_kind(path: Path) -> Literal["file", "folder", "other"] | None:
             return "folder" if list_folder(path) else None
 
 
+def is_there(path: Path) -> bool:
+    """Whether something stands there as of now: others may have written it since it was listed.
+
+    Raises:
+        StoreError: the store does not say.
+    """
+    if not is_remote(path):
+        return path.exists()
+    _driver(path).invalidate_cache()
+    with guard_store(path):
+        try:
+            _driver(path).info(_address(path))
+        except FileNotFoundError:
+            return False
+    return True
+
+
 def list_folder(folder: Path) -> list[tuple[Path, bool]]:
     """What stands directly in a folder, ordered, each with whether it is a file; nothing where
     there is no such folder. One listing, and a fresh one.
@@ -236,16 +253,21 @@ def make_folder(folder: Path) -> None:
             _driver(folder).makedirs(_address(folder), exist_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, writer: str = "") -> None:
     """Write a file whole or not at all; one that is there is replaced.
 
     Under a temporary name, and renamed when the content is on the disk; into an object store at
     once, since a put that fails leaves nothing there.
 
+    Args:
+        path: the file.
+        content: all of it.
+        writer: part of the temporary name, where several may write the same file at a time.
+
     Raises:
         StoreError: the store does not take it.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}{'.' if writer else ''}{writer}.tmp")
     if not is_remote(path):
         with temporary.open("wb") as file:
             file.write(content)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap.chat import ChatLimits
-from asap.chat.limits import LONGEST_WAIT_S, choose_wait_s, find_retry_after_s
+from asap.chat.limits import LONGEST_WAIT_S, Pace, choose_wait_s, find_retry_after_s
 from asap.errors import RecipeError
 
 # Fri, 20 Nov 2026 12:00:00 GMT
@@ -26,6 +26,8 @@ NOON = 1795176000.0
         ("timeout_s", float("nan")),
         ("max_tokens", 0),
         ("token_limit", -1),
+        ("requests_per_minute", 0),
+        ("tokens_per_minute", 0),
     ],
 )
 def test_a_limit_out_of_range_is_named(field: str, value: float) -> None:
@@ -86,3 +88,49 @@ def test_no_pause_is_longer_than_the_cap_or_shorter_than_asked(
 def test_the_seed_decides_the_jitter() -> None:
     first = [choose_wait_s(n, None, random.Random(5)) for n in range(1, 5)]
     assert first == [choose_wait_s(n, None, random.Random(5)) for n in range(1, 5)]
+
+
+def test_units_are_spaced_evenly() -> None:
+    pace = Pace(per_minute=30)  # two seconds each
+    assert pace.find_wait_s(100.0) == 0.0
+    pace.take(1, 100.0)
+    assert pace.find_wait_s(100.0) == 2.0
+    assert pace.find_wait_s(101.5) == 0.5
+    pace.take(3, 101.0)
+    assert pace.find_wait_s(101.0) == 7.0
+
+
+def test_quiet_times_save_nothing_up() -> None:
+    pace = Pace(per_minute=60)
+    pace.take(1, 0.0)
+    pace.take(1, 1000.0)
+    assert pace.find_wait_s(1000.0) == 1.0
+
+
+def test_what_was_taken_too_much_is_given_back() -> None:
+    pace = Pace(per_minute=60)
+    pace.take(10, 0.0)
+    pace.take(-8, 0.0)
+    assert pace.find_wait_s(0.0) == 2.0
+
+
+def test_without_a_limit_there_is_no_wait() -> None:
+    pace = Pace(None)
+    pace.take(1e9, 0.0)
+    assert pace.find_wait_s(0.0) == 0.0
+
+
+@given(
+    st.integers(1, 600),
+    st.lists(st.floats(0, 30, allow_nan=False), min_size=1, max_size=60),
+)
+def test_no_minute_holds_more_than_its_share(per_minute: int, pauses: list[float]) -> None:
+    pace, now, taken = Pace(per_minute), 0.0, []
+    for pause in pauses:
+        now += pause
+        now += pace.find_wait_s(now)
+        pace.take(1, now)
+        taken.append(now)
+    for first in taken:
+        in_a_minute = [moment for moment in taken if first <= moment < first + 60.0 - 1e-6]
+        assert len(in_a_minute) <= per_minute

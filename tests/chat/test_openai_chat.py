@@ -339,6 +339,84 @@ def test_the_limit_on_concurrency_holds_over_all_threads(fault_server: Any) -> N
     assert fault_server.most_under_way == 3
 
 
+class Clock:
+    """Time that passes when somebody sleeps, and only as long as the sleeper wants."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now + seconds
+        await asyncio.sleep(0)
+        self.now = max(self.now, until)
+
+
+def test_the_limit_on_requests_a_minute_holds_with_repeats(fault_server: Any) -> None:
+    clock = Clock()
+    sent: list[float] = []
+
+    def answer(body: dict[str, Any], n_times: int) -> Any:
+        sent.append(clock.now)
+        is_late = body["messages"][-1]["content"] == "3" and n_times == 1
+        return fault_server.status(500) if is_late else "yes"
+
+    fault_server.script(answer)
+    limits = ChatLimits(concurrency=4, requests_per_minute=20)
+    with open_chat(fault_server, limits, sleep=clock.sleep, monotonic=clock) as chat:
+        replies = chat.run(gather(chat, [str(n) for n in range(30)]))
+    assert [reply.text for reply in replies if isinstance(reply, Reply)] == ["yes"] * 30
+    assert len(sent) == 31
+    # The first at once, each further one three seconds after the one before it.
+    assert clock.now >= 30 * 3.0
+    gaps = [later - earlier for earlier, later in zip(sent, sent[4:], strict=False)]
+    assert min(gaps) >= 3.0 * 3 - 1e-6  # four may arrive in any order
+
+
+def test_the_limit_on_tokens_a_minute_goes_by_what_the_replies_cost(fault_server: Any) -> None:
+    clock = Clock()
+    fault_server.script(
+        lambda body, n: fault_server.reply("yes", prompt_tokens=400, completion_tokens=100)
+    )
+    limits = ChatLimits(concurrency=1, tokens_per_minute=1000)
+    with open_chat(fault_server, limits, sleep=clock.sleep, monotonic=clock) as chat:
+        chat.run(gather(chat, [str(n) for n in range(5)]))
+        # 500 tokens each, half a minute: the fifth is sent when four are paid for.
+        assert clock.now == pytest.approx(120.0, abs=1e-6)
+        assert chat.usage.total_tokens == 2500
+
+
+def test_a_failed_request_costs_no_tokens_of_the_minute(fault_server: Any) -> None:
+    clock = Clock()
+    fault_server.script(lambda body, n: fault_server.status(400))
+    limits = ChatLimits(concurrency=1, tokens_per_minute=60)
+    with open_chat(fault_server, limits, sleep=clock.sleep, monotonic=clock) as chat:
+        replies = chat.run(gather(chat, ["a" * 300, "b" * 300]))
+    assert [type(reply) for reply in replies] == [ChatError, ChatError]
+    assert clock.now == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_wait_for_the_minute_ends_when_the_run_stops(fault_server: Any) -> None:
+    waits = threading.Event()
+
+    async def sleep_for_ever(seconds: float) -> None:
+        waits.set()
+        await asyncio.sleep(1e6)
+
+    def answer(body: dict[str, Any], n_times: int) -> Any:
+        assert waits.wait(10)
+        return fault_server.refuse_key()
+
+    fault_server.script(answer)
+    limits = ChatLimits(concurrency=2, requests_per_minute=1)
+    with open_chat(fault_server, limits, sleep=sleep_for_ever) as chat:
+        replies = chat.run(gather(chat, ["refused", "waits"]))
+    assert [type(reply) for reply in replies] == [KeyRefused, KeyRefused]
+    assert len(fault_server.requests) == 1
+
+
 def test_closing_ends_the_wait_of_another_thread(fault_server: Any) -> None:
     fault_server.script(lambda body, n_times: fault_server.stall())
     chat = open_chat(fault_server)

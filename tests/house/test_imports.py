@@ -111,6 +111,18 @@ def test_rooms_of_the_standard_library_import_nothing_else(modules: list[Any]) -
     assert not complaints, "\n".join(complaints)
 
 
+def test_one_file_imports_ray(modules: list[Any]) -> None:
+    importers = set()
+    for module in modules:
+        for node in ast.walk(module.tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            if any(name.split(".")[0] == "ray" for name in names):
+                importers.add(module.name)
+    assert importers == {"asap.run.ray"}
+
+
 def loaded_by(statement: str) -> set[str]:
     program = (
         f"import sys\n{statement}\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"

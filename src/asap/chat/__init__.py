@@ -9,6 +9,7 @@ from asap.chat.completions import (
     OpenAICompletions,
 )
 from asap.chat.limits import ChatLimits
+from asap.chat.loop import LoopThread
 from asap.chat.openai_chat import OpenAIChat
 from asap.chat.reading import Dialect, OpenAIReader, ReadReply, ReadRequest, ServedModel
 from asap.chat.scripted import ReplayChat, ScriptedChat
@@ -22,6 +23,7 @@ __all__ = [
     "CompletionRequest",
     "Completions",
     "Dialect",
+    "LoopThread",
     "Message",
     "OpenAIChat",
     "OpenAICompletions",

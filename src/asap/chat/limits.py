@@ -1,4 +1,5 @@
-"""What a client may use, and how long it waits between attempts. No transport and no clock in here.
+"""What a client may use, and how long it waits before and between attempts. No transport and no
+clock in here.
 
 The paper's code asks for ever and without a pause; here attempts are counted and pauses grow.
 """
@@ -41,6 +42,12 @@ class ChatLimits:
     """Prompt and completion tokens of the whole run, after which nothing more is sent. Requests
     under way at that moment still finish, so a run may go over by up to `concurrency` replies.
     """
+    requests_per_minute: int | None = None
+    """Requests sent, repeats among them, evenly spaced: no minute holds more. None: no limit."""
+    tokens_per_minute: int | None = None
+    """Prompt and completion tokens, on the average from the first request on; a reply's tokens are
+    known when it comes, so a minute may go over by up to `concurrency` replies. None: no limit.
+    """
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "attempts", "max_tokens"):
@@ -51,6 +58,36 @@ class ChatLimits:
             raise RecipeError(f"timeout_s is {self.timeout_s}: give a number of seconds above 0")
         if self.token_limit is not None and self.token_limit < 0:
             raise RecipeError(f"token_limit is {self.token_limit}: give 0 or more")
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise RecipeError(f"{name} is {value}: give 1 or more, or leave it out")
+
+
+class Pace:
+    """Spaces what is used so that a minute holds no more than its share: each unit takes a stretch
+    of time, and who comes next waits until those before are over.
+
+    Nothing is saved up in quiet times, so no burst follows one. Times are seconds of any clock that
+    does not go back.
+
+    Args:
+        per_minute: units in a minute; None: no limit.
+    """
+
+    def __init__(self, per_minute: int | None) -> None:
+        self._seconds_per_unit = 60.0 / per_minute if per_minute else 0.0
+        self._free_from = -math.inf
+
+    def find_wait_s(self, now: float) -> float:
+        """How long to wait, at `now`, before something more is used."""
+        return max(0.0, self._free_from - now)
+
+    def take(self, n_units: float, now: float) -> None:
+        """Use units; a negative number gives back what was taken too much."""
+        if self._seconds_per_unit:
+            start = max(self._free_from, now) if n_units > 0 else self._free_from
+            self._free_from = start + n_units * self._seconds_per_unit
 
 
 def find_retry_after_s(header: str | None, now: float) -> float | None:

@@ -69,6 +69,7 @@ class OpenAIChat:
         seed: of the jitter between attempts.
         sleep: waits that many seconds.
         clock: seconds since the epoch, to read a `Retry-After` date by.
+        monotonic: seconds of a clock that does not go back, for the limits per minute.
 
     Raises:
         MissingExtraError: the `openai` package is not installed.
@@ -86,10 +87,12 @@ class OpenAIChat:
         seed: int = 0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits or ChatLimits()
         self._cache = cache
-        self._transport = Transport(model, base_url, self._limits, Waiting(seed, sleep, clock))
+        waiting = Waiting(seed, sleep, clock, monotonic)
+        self._transport = Transport(model, base_url, self._limits, waiting)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def __repr__(self) -> str:
@@ -155,7 +158,10 @@ class OpenAIChat:
             )
             return self._read_reply(request, response.content)
 
-        return await self._transport.send(f"{request.purpose} {request.id}", attempt)
+        n_tokens = sum(estimate_tokens(message.content) for message in request.messages)
+        return await self._transport.send(
+            f"{request.purpose} {request.id}", attempt, n_tokens=n_tokens
+        )
 
     def _read_reply(self, request: ChatRequest, body: bytes) -> Reply:
         try:

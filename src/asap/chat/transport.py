@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asap.chat.client import Usage
 from asap.chat.endpoint import Endpoint, find_endpoint
-from asap.chat.limits import ChatLimits, choose_wait_s, find_retry_after_s
+from asap.chat.limits import ChatLimits, Pace, choose_wait_s, find_retry_after_s
 from asap.chat.loop import LoopThread
 from asap.chat.stop import StopSign
 from asap.errors import ChatError, KeyRefused, MissingExtraError, SpendingLimitReached
@@ -51,6 +51,8 @@ class Waiting:
     """Waits that many seconds."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch, to read a `Retry-After` date by."""
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds of a clock that does not go back, for the limits per minute."""
 
 
 class Transport:
@@ -84,6 +86,9 @@ class Transport:
         self._random = random.Random(waiting.seed)
         self._sleep = waiting.sleep
         self._clock = waiting.clock
+        self._monotonic = waiting.monotonic
+        self._request_pace = Pace(limits.requests_per_minute)
+        self._token_pace = Pace(limits.tokens_per_minute)
         self._usage = Usage()
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._stop = StopSign()
@@ -112,17 +117,27 @@ class Transport:
         """Add to the usage; called in the loop."""
         now = {name: getattr(self._usage, name) + n for name, n in more.items()}
         self._usage = replace(self._usage, **now)
+        n_tokens = more.get("prompt_tokens", 0) + more.get("completion_tokens", 0)
+        self._token_pace.take(n_tokens, self._monotonic())
 
     def complain(self, words: str) -> TransientFault:
         """The fault of a reply that cannot be read, without the key in it."""
         return TransientFault("server_error", self._endpoint.scrub(f"{self.host}: {words}"))
 
-    async def send(self, name: str, attempt: Callable[[openai.AsyncOpenAI], Awaitable[T]]) -> T:
+    async def send(
+        self,
+        name: str,
+        attempt: Callable[[openai.AsyncOpenAI], Awaitable[T]],
+        *,
+        n_tokens: int = 0,
+    ) -> T:
         """Make attempts until one succeeds or they are used up: the bound the paper's code lacks.
 
         Args:
             name: of the request, in the log.
             attempt: sends it once and reads the reply; may raise a `TransientFault` of its own.
+            n_tokens: a guess at the prompt's tokens, which the limit per minute goes by until the
+                reply says how many there were.
 
         Raises:
             ChatError: the request failed and its transport attempts are used up.
@@ -132,18 +147,23 @@ class Transport:
         async with self._stop.watched():
             await self._slots.acquire()
         try:
-            return await self._try_often(name, attempt)
+            return await self._try_often(name, attempt, n_tokens)
         finally:
             self._slots.release()
 
     async def _try_often(
-        self, name: str, attempt: Callable[[openai.AsyncOpenAI], Awaitable[T]]
+        self, name: str, attempt: Callable[[openai.AsyncOpenAI], Awaitable[T]], n_tokens: int
     ) -> T:
         n_attempts = 0
         while True:
             n_attempts += 1
             try:
-                return await self._try_once(attempt, is_retry=n_attempts > 1)
+                await self._wait_for_turn(n_tokens)
+                try:
+                    return await self._try_once(attempt, is_retry=n_attempts > 1)
+                finally:
+                    # Whatever it has used was counted when the reply was read.
+                    self._token_pace.take(-n_tokens, self._monotonic())
             except TransientFault as fault:
                 if n_attempts == self._limits.attempts:
                     raise ChatError(
@@ -154,6 +174,17 @@ class Transport:
                 _log.info("%s: %s; again in %.1f s", name, fault, wait_s)
             async with self._stop.watched():
                 await self._sleep(wait_s)
+
+    async def _wait_for_turn(self, n_tokens: int) -> None:
+        """Wait until the limits per minute have room, and take it."""
+        while wait_s := max(
+            pace.find_wait_s(self._monotonic()) for pace in (self._request_pace, self._token_pace)
+        ):
+            async with self._stop.watched():
+                await self._sleep(wait_s)
+        now = self._monotonic()
+        self._request_pace.take(1, now)
+        self._token_pace.take(n_tokens, now)
 
     async def _try_once(
         self, attempt: Callable[[openai.AsyncOpenAI], Awaitable[T]], *, is_retry: bool

@@ -28,6 +28,7 @@ _EXTRAS = {
     "train": ("trl", "peft"),
     "view": ("duckdb", "starlette", "uvicorn", "matplotlib"),
     "remote": ("universal-pathlib", "s3fs"),
+    "ray": ("ray",),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,14 +18,20 @@ from asap.cli import flags
 from asap.cli.progress import RunBar
 from asap.cli.terminal import Terminal
 from asap.corpus import Columns, Corpus, open_corpus
+from asap.errors import RecipeError
 from asap.place import is_remote
+from asap.prune import Tools
 from asap.run import (
+    Executor,
+    Recipe,
     RunResult,
     check_excluded,
     check_run,
     load_recipe,
+    open_cluster,
     open_tools,
     prune_corpus,
+    run_here,
     shipped_recipes,
 )
 
@@ -58,6 +65,24 @@ def prune(
         float, typer.Option(min=0, max=1, help="Share of excluded rows that is still a success.")
     ] = 0.1,
     device: flags.Device = "auto",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RAY",
+            help="Run on Ray: 'ray' starts one on this machine, 'ray:auto' is the cluster that it "
+            "is part of, 'ray:HOST:PORT' the same by its head's address, 'ray://HOST:PORT' a "
+            "cluster from outside. Default: without Ray.",
+            rich_help_panel="Ray",
+        ),
+    ] = None,
+    scorer_actors: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Scorers (or classifiers) on Ray. Default: one for each GPU, else for four cores.",
+            rich_help_panel="Ray",
+        ),
+    ] = None,
     llm_concurrency: Annotated[int, typer.Option(min=1, help="LLM requests at a time.")] = 32,
     llm_timeout_s: Annotated[
         float, typer.Option(min=1, help="Seconds that one LLM request may take.")
@@ -65,6 +90,13 @@ def prune(
     llm_token_limit: Annotated[
         int | None,
         typer.Option(min=1, help="Stop, resumable, once the run has used this many LLM tokens."),
+    ] = None,
+    llm_requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="LLM requests a minute at most, evenly spaced.")
+    ] = None,
+    llm_tokens_per_minute: Annotated[
+        int | None,
+        typer.Option(min=1, help="LLM tokens a minute at most, read and written, on the average."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -100,9 +132,15 @@ def prune(
         timeout_s=llm_timeout_s,
         max_tokens=chosen.llm_max_tokens,
         token_limit=llm_token_limit,
+        requests_per_minute=llm_requests_per_minute,
+        tokens_per_minute=llm_tokens_per_minute,
     )
     n_rows = min(limit or corpus.n_rows_hint or 0, corpus.n_rows_hint or limit or 0) or None
-    with open_tools(chosen, limits=limits, device=device) as tools, RunBar(n_rows, is_quiet) as bar:
+    with ExitStack() as stack:
+        tools, executor = _open_executor(
+            stack, chosen, limits=limits, device=device, on=on, scorer_actors=scorer_actors
+        )
+        bar = stack.enter_context(RunBar(n_rows, is_quiet))
         result = prune_corpus(
             corpus,
             output,
@@ -111,6 +149,7 @@ def prune(
             limit=limit,
             keep_columns=kept,
             max_excluded=1.0,
+            executor=executor,
             on_open=lambda is_resumed: bar.say(*_describe(corpus, is_resumed)),
             on_progress=lambda step: bar.advance(step, tools.chat),
         )
@@ -120,6 +159,26 @@ def prune(
     else:
         print_summary(result, has_stage2=chosen.stage2 != "none")
     check_excluded(result, max_excluded)
+
+
+def _open_executor(
+    stack: ExitStack,
+    recipe: Recipe,
+    *,
+    limits: ChatLimits,
+    device: str,
+    on: str | None,
+    scorer_actors: int | None,
+) -> tuple[Tools, Executor]:
+    """The tools, and who does the work with them: this process, or a cluster."""
+    if on is None:
+        if scorer_actors is not None:
+            raise RecipeError("--scorer-actors is for runs on Ray: give --on too")
+        return stack.enter_context(open_tools(recipe, limits=limits, device=device)), run_here
+    cluster = stack.enter_context(
+        open_cluster(on, recipe, limits=limits, device=device, n_models=scorer_actors)
+    )
+    return cluster.tools, cluster.run
 
 
 def _describe(corpus: Corpus, is_resumed: bool) -> list[str]:

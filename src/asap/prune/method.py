@@ -81,6 +81,12 @@ class StageClock:
                 elapsed = time.perf_counter() - started
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
 
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Add what another clock has measured, by stage."""
+        with self._lock:
+            for stage, more in seconds.items():
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + more
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,7 @@ from asap.place import (
     find_place,
     guard_store,
     is_remote,
+    is_there,
     list_folder,
     make_folder,
     open_binary,
@@ -171,6 +173,19 @@ class Ledger:
         there = list_folder(self.folder / "traces")
         return sorted(int(path.stem) for path, _ in there if path.suffix == ".parquet")
 
+    def is_shard_finished(self, shard: int) -> bool:
+        """Whether a shard stands."""
+        return self.has(f"traces/{shard:06d}.parquet")
+
+    def has(self, name: str) -> bool:
+        """Whether a file of the folder stands, as of now: another machine may have written it."""
+        return is_there(self.folder / name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder, if it is there."""
+        with guard_store(self.folder):
+            (self.folder / name).unlink(missing_ok=True)
+
     def write_shard(
         self,
         shard: int,
@@ -184,7 +199,8 @@ class Ledger:
             make_folder(path.parent)
             content = io.BytesIO()
             pq.write_table(table, content, compression="zstd")
-            write_whole(path, content.getvalue())
+            # A name of its own: a worker that was given up may still be writing the same shard.
+            write_whole(path, content.getvalue(), writer=uuid.uuid4().hex)
 
     def count_rows(self, shard: int) -> int:
         """Rows of a finished shard, excluded ones among them."""

@@ -13,14 +13,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from asap.chat import Usage
 from asap.corpus import Corpus, Row
 from asap.errors import InputError, TooManyExcluded
-from asap.prune import METHODS, Tools
+from asap.prune import METHODS, Method, Tools
 from asap.run.card import write_card
+from asap.run.executor import Executor, Work
 from asap.run.ledger import DATA, Ledger
 from asap.run.pipeline import Pipeline, Progress
 from asap.run.recipe import Recipe
@@ -63,6 +65,7 @@ def prune_corpus(
     keep_columns: Sequence[str] = (),
     max_excluded: float = 0.1,
     shard_rows: int = SHARD_ROWS,
+    executor: Executor | None = None,
     on_open: Callable[[bool], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> RunResult:
@@ -78,6 +81,7 @@ def prune_corpus(
         keep_columns: columns of the input to carry into `data/`.
         max_excluded: share of excluded rows above which the finished run counts as failed.
         shard_rows: rows per shard.
+        executor: does the shards; by default this process.
         on_open: called once the folder is known to be this run's, with whether it is a resume.
         on_progress: called after each batch and, on a resume, once with what is finished.
 
@@ -102,15 +106,15 @@ def prune_corpus(
     is_resumed = ledger.open(identity)
     on_open(is_resumed)
     ledger.write_text("recipe.yaml", recipe.to_yaml())
-    pipeline = Pipeline(
+    make_pipeline = partial(
+        _make_pipeline,
         METHODS[recipe.method](recipe.options),
-        recipe.budget,
-        recipe.segment,
-        tools,
+        recipe,
         shard_rows if "chat" in recipe.needs else min(shard_rows, SCORING_BATCH_ROWS),
         tuple(keep_columns),
     )
-    n_shards = _run_shards(corpus, ledger, pipeline, limit, shard_rows, on_progress)
+    work = Work(corpus, ledger, make_pipeline, shard_rows, limit)
+    n_shards = (executor or run_here)(work, tools, on_progress)
     ledger.write_excluded()
     summary = summarise(ledger, recipe.budget_tokens)
     stages = {name: round(value, 3) for name, value in tools.clock.seconds.items()}
@@ -123,6 +127,12 @@ def prune_corpus(
         ledger.write_report(_report(corpus, identity, result, tools))
     check_excluded(result, max_excluded)
     return result
+
+
+def _make_pipeline(
+    method: Method, recipe: Recipe, batch_rows: int, keep_columns: tuple[str, ...], tools: Tools
+) -> Pipeline:
+    return Pipeline(method, recipe.budget, recipe.segment, tools, batch_rows, keep_columns)
 
 
 def _digest_labels(labels: Mapping[int, Sequence[bool]]) -> str:
@@ -218,22 +228,17 @@ def _check_columns(corpus: Corpus, keep_columns: Sequence[str]) -> None:
             raise InputError(f"there is no column '{column}' (--keep-columns); there are {there}")
 
 
-def _run_shards(
-    corpus: Corpus,
-    ledger: Ledger,
-    pipeline: Pipeline,
-    limit: int | None,
-    shard_rows: int,
-    on_progress: Callable[[Progress], None],
-) -> int:
-    """Keep the pool busy, holding no more than the shards in flight and the next one in memory.
+def run_here(work: Work, tools: Tools, on_progress: Callable[[Progress], None]) -> int:
+    """The executor of one machine: see `Executor`.
 
-    An error or an interrupt does not wait for the shards in flight: they end after their batch,
-    unwritten. Returns the number of shards that were missing.
+    The pool is kept busy, with no more than the shards in flight and the next one in memory. An
+    error or an interrupt does not wait for the shards in flight: they end after their batch,
+    unwritten.
     """
     n_shards = 0
     running: set[Future[None]] = set()
     has_stopped = threading.Event()
+    pipeline = work.make_pipeline(tools)
 
     def report(step: Progress) -> None:
         if has_stopped.is_set():
@@ -242,9 +247,9 @@ def _run_shards(
 
     pool = ThreadPoolExecutor(SHARDS_IN_FLIGHT)
     try:
-        for shard, rows in _missing_shards(corpus, ledger, limit, shard_rows, report):
+        for shard, rows in _missing_shards(work, report):
             n_shards += 1
-            running.add(pool.submit(_prune_shard, shard, rows, ledger, pipeline, report))
+            running.add(pool.submit(work.prune_shard, shard, rows, pipeline, report))
             if len(running) > SHARDS_IN_FLIGHT:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -259,43 +264,19 @@ def _run_shards(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prune_shard(
-    shard: int,
-    rows: Sequence[Row],
-    ledger: Ledger,
-    pipeline: Pipeline,
-    on_progress: Callable[[Progress], None],
-) -> None:
-    data, traces = pipeline.prune_rows(rows, on_progress)
-    with pipeline.tools.clock.time("write"):
-        ledger.write_shard(shard, data, traces)
-
-
 def _missing_shards(
-    corpus: Corpus,
-    ledger: Ledger,
-    limit: int | None,
-    shard_rows: int,
-    on_progress: Callable[[Progress], None],
+    work: Work, on_progress: Callable[[Progress], None]
 ) -> Iterator[tuple[int, list[Row]]]:
     """Shards that do not stand yet, with their rows; finished ones at the head are not read."""
-    finished = set(ledger.finished_shards())
+    finished = set(work.ledger.finished_shards())
     first = next(shard for shard in itertools.count() if shard not in finished)
     if first:
-        # Only the last shard of an input can be short.
-        n_rows = (first - 1) * shard_rows + ledger.count_rows(first - 1)
-        on_progress(Progress(n_rows, 0, 0))
-    rows = corpus.rows(first * shard_rows)
-    if limit is not None:
-        rows = itertools.islice(rows, max(0, limit - first * shard_rows))
-    for shard in itertools.count(first):
-        batch = list(itertools.islice(rows, shard_rows))
-        if not batch:
-            return
+        on_progress(Progress(work.count_rows(range(first)), 0, 0))
+    for shard, rows in work.read_shards(first):
         if shard in finished:
-            on_progress(Progress(len(batch), 0, 0))
+            on_progress(Progress(len(rows), 0, 0))
         else:
-            yield shard, batch
+            yield shard, rows
 
 
 def _identity(
