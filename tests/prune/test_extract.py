@@ -330,6 +330,17 @@ _STEPS = st.sampled_from(
     st.sampled_from([PROGRAM, "85", "''", "Nothing of the kind."]),
 )
 @example([PROGRAM] * 9 + ["First example:"], 0.5, PROGRAM)
+@example(
+    [
+        "best = 5, so the answer is 85.",
+        "First example:",
+        "zip pairs every left with its right in marks, and max keeps the best.",
+        "zip pairs every left with its right in marks, and max keeps the best.",
+        "marks = 3, 9, 4",
+    ],
+    0.5,
+    "85",
+)
 def test_order_of_drops(steps: list[str], ratio: float, answer: str) -> None:
     trace = _count_words(segment_trace(Trace(0, "a", "", "\n\n".join(steps), answer)))
     assert trace.tokens is not None

@@ -157,17 +157,19 @@ def _drop_until(
                 if group.n_tokens >= excess and _leaves_headers(group.steps, gone, governed)
             ]
             last = min(candidates, key=lambda group: group.loss)
-            return [*_restore(dropped, last.n_tokens - excess, governed), last]
+            return [*_restore(dropped, last, last.n_tokens - excess, governed), last]
         dropped.append(groups[g])
         excess -= groups[g].n_tokens
     return dropped
 
 
 def _restore(
-    dropped: list[_Group], surplus: int, governed: dict[int, tuple[int, ...]]
+    dropped: list[_Group], last: _Group, surplus: int, governed: dict[int, tuple[int, ...]]
 ) -> list[_Group]:
-    """What stays dropped when as much as the surplus comes back, the greatest loss first."""
-    gone = {i for group in dropped for i in group.steps}
+    """What stays dropped when as much as the surplus comes back, the greatest loss first. Nothing
+    comes back whose header goes with another group, the last one among them.
+    """
+    gone = {i for group in [*dropped, last] for i in group.steps}
     headers_of: dict[int, list[int]] = {}
     for header in gone.intersection(governed):
         for i in governed[header]:
