@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_score.py"
 
 
+@pytest.mark.slow
 def test_smoke() -> None:
     environment = {k: v for k, v in os.environ.items() if k != "ASAP_REAL_DATA"}
     done = subprocess.run(

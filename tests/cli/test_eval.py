@@ -141,6 +141,7 @@ def test_a_dead_server_stops_the_run(asap: Asap, words: list[str], fault_server:
     assert "not today" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_server_that_ships_with_transformers_is_started_asked_and_stopped(
     asap: Asap, tiny_model: Path, tmp_path: Path, write_jsonl: Callable[..., Path]

@@ -115,6 +115,7 @@ def test_requests_and_prompt_tokens_of_a_server(
     assert 0.8 < facts["LLM prompt tokens"]["ratio"] < 1.1
 
 
+@pytest.mark.slow
 def test_check_makes_the_forecast_anew_from_the_input(
     asap: Asap, pruned: tuple[Path, Done], source: Path
 ) -> None:
