@@ -152,6 +152,7 @@ BAD = {
     "no such model": (["in.jsonl", "--scorer", "./none"], "none"),
     "no LLM": (["in.jsonl", "--stage1", "select"], "--llm MODEL"),
     "no recording": (["in.jsonl", "--stage1", "select", "--llm-url", "replay:no"], "no"),
+    "an output that would be gone": (["in.jsonl", "-o", "memory://run"], "gone with it"),
     "no server address": (
         ["in.jsonl", "--stage1", "select", "--llm", "m", "--llm-url", "localhost"],
         "http://",
@@ -175,7 +176,8 @@ def test_bad_input_gets_one_line_and_leaves_nothing_behind(
     (tmp_path / "bad.yaml").write_text("budget: 3\n", encoding="utf-8")
     there = sorted(tmp_path.iterdir())
     scorer = [] if "--scorer" in arguments else ["--scorer", str(tiny_model)]
-    done = asap("prune", *arguments, "-o", "run", *scorer)
+    output = [] if "-o" in arguments else ["-o", "run"]
+    done = asap("prune", *arguments, *output, *scorer)
     assert named in refusal(done)
     assert sorted(tmp_path.iterdir()) == there
 

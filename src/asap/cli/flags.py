@@ -32,13 +32,29 @@ Run = Annotated[
         metavar="RUN", parser=find_place, help="A folder that asap prune wrote: a path or a URL."
     ),
 ]
+
+
+def _find_output(text: str) -> Path:
+    """Where a run is to stay.
+
+    Raises:
+        InputError: it would be gone with this command.
+    """
+    if text.startswith("memory:"):
+        raise InputError(
+            f"--output {text} is this process's memory and gone with it; name a folder, or an "
+            "address like s3://BUCKET/RUN"
+        )
+    return find_place(text)
+
+
 RunOutput = Annotated[
     Path,
     typer.Option(
         "--output",
         "-o",
         metavar="PATH",
-        parser=find_place,
+        parser=_find_output,
         help="The run folder to write or to finish: a path or a URL (s3://BUCKET/RUN).",
     ),
 ]
