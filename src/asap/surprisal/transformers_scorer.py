@@ -106,9 +106,6 @@ class TransformersScorer:
         self._window = _choose_window(model, name, window)
         self._batch_tokens = batch_tokens or (4096 if model.device.type == "cpu" else 32_768)
         self._lock = threading.Lock()
-        self._count_lock = threading.Lock()
-        self.n_clipped_contexts = 0
-        """Texts so far whose context was clipped to a quarter of the window."""
         _check_vocabulary(model, tokenizer, name)
         (probe,) = tokenizer.tokenize([_PROBE])
         self._is_gathered = self._has_plain_output(probe.ids)
@@ -183,7 +180,8 @@ class TransformersScorer:
             requests, contexts, texts, self._tokenizer.tokenize(texts), strict=True
         ):
             spans = find_step_tokens(text, len(context), request.steps, tokens.starts, tokens.ends)
-            head, body = self._split(Job(text, len(context), tokens, spans, [], []))
+            job = Job(text, len(context), tokens, spans, [], [])
+            head, body = split_head(job, self._prefix, self._window)
             firsts = [max(0, span.first - body.start) for span in spans]
             ids = [*self._prefix, *(tokens.ids[i] for i in head)]
             read = tokens.ids[body.start :]
@@ -235,19 +233,11 @@ class TransformersScorer:
 
     def _cut(self, job: Job) -> Iterator[_Reading]:
         """The windows of one text that hold a token looked at."""
-        self._split(job)  # for the count
         for piece in cut_pieces(job, self._prefix, self._window):
             ids, places = piece.prompt.ids, piece.places
             rows = [place - 1 for place in places]
             # The last token looked at is foretold by what stands before it.
             yield _Reading(job, ids[: places[-1]], rows, [ids[i] for i in places], piece.slots)
-
-    def _split(self, job: Job) -> tuple[range, range]:
-        """The tokens at the head of every window, and those of the thinking; clipped ones count."""
-        head, body = split_head(job, self._prefix, self._window)
-        with self._count_lock:
-            self.n_clipped_contexts += head.start > 0
-        return head, body
 
     def _read_all(self, pieces: list[_Reading], *, with_entropy: bool) -> None:
         """Pieces through the model in batches; values go to the jobs' slots.
